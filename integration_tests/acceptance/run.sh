@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs the connector in real clients, against a fake Notion: airbyte-cdk's standard tests and PyAirbyte into
+# DuckDB, with the executable, and with the image `source-notion:dev` where a Docker engine answers.
+# Sets everything up by itself; needs Rust, and Python 3.11 or 3.12.
+#
+#   CONNECTOR_EXECUTABLE  an executable to test instead of the one that this builds
+#   CONNECTOR_IMAGE       an image to test instead of source-notion:dev
+#   SOURCE_NOTION_CACHE   the folder that keeps the Python packages (default: target)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=integration_tests/acceptance
+target=${CARGO_TARGET_DIR:-target}
+image=${CONNECTOR_IMAGE:-source-notion:dev}
+work=$(pwd)/target/acceptance
+
+heading() { printf '\n---- %s (%ds)\n' "$1" "$SECONDS"; }
+
+
+heading "Python packages"
+environment=${SOURCE_NOTION_CACHE:-target}/acceptance-venv
+wanted=$(sha256sum "$here/requirements.txt")
+if [ "$(cat "$environment/installed" 2>/dev/null)" != "$wanted" ]; then
+    python=
+    for candidate in python3.11 python3.12 python3; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+    [ -n "$python" ] || { echo "the acceptance suites need Python 3.11 or 3.12" >&2; exit 1; }
+    rm -rf "$environment"
+    mkdir -p "$(dirname "$environment")"
+    # Debian keeps what makes virtual environments in a package of its own.
+    if ! "$python" -m venv "$environment" >/dev/null; then
+        echo "installing python3-venv" >&2
+        apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
+        rm -rf "$environment"
+        "$python" -m venv "$environment"
+    fi
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    echo "$wanted" >"$environment/installed"
+fi
+# PyAirbyte's libraries remind of newer versions of Python; that is no news of the connector.
+export PYTHONWARNINGS=ignore::FutureWarning
+export PYTHONDONTWRITEBYTECODE=1
+python=$environment/bin/python
+
+
+heading "connector and fake Notion"
+if [ -z "${CONNECTOR_EXECUTABLE:-}" ]; then
+    cargo build --quiet --locked --bin source-notion
+    CONNECTOR_EXECUTABLE=$target/debug/source-notion
+fi
+CONNECTOR_EXECUTABLE=$(realpath "$CONNECTOR_EXECUTABLE")
+export CONNECTOR_EXECUTABLE
+. ci/fake_notion.sh
+trap stop_fake_notion EXIT
+start_fake_notion
+
+
+# The standard tests take configs from the connector's folder; this copy of it has configs for the fake.
+root=$work/source-notion
+rm -rf "$work"
+mkdir -p "$root/secrets" "$root/integration_tests"
+cp metadata.yaml acceptance-test-config.yml "$root/"
+cp integration_tests/*.json "$root/integration_tests/"
+"$python" - "$root" "$FAKE_URL" "$FAKE_TOKEN" <<'PYTHON'
+import json, pathlib, sys
+
+root, url, token = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+samples = root / "integration_tests"
+for sample, key, config in [
+    ("sample_config.json", "token", "secrets/config.json"),
+    ("sample_config_oauth.json", "access_token", "secrets/config_oauth.json"),
+    ("invalid_config.json", None, "integration_tests/invalid_config.json"),
+]:
+    content = json.loads((samples / sample).read_text())
+    content["api_url"] = url
+    if key:
+        content["credentials"][key] = token
+    (root / config).write_text(json.dumps(content))
+PYTHON
+export CONNECTOR_ROOT=$root
+
+heading "standard tests of the executable"
+"$python" -m pytest -q -m "not image_tests" "$here/test_binary.py"
+
+heading "executable into DuckDB by PyAirbyte"
+stop_fake_notion
+start_fake_notion
+"$python" "$here/duckdb_round_trip.py" --executable "$CONNECTOR_EXECUTABLE" \
+    --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-executable"
+
+
+if ! docker info >/dev/null 2>&1; then
+    echo "IMAGE SUITES SKIPPED: no Docker engine answers on this machine" >&2
+    exit 0
+fi
+[ -n "${CONNECTOR_IMAGE:-}" ] || integration_tests/image/build.sh "$image"
+
+heading "standard tests of the image"
+# Not run: the comparison with the published version's spec, which asks a registry on the internet.
+PATH="$(pwd)/$here/bin:$PATH" "$python" -m pytest -q "$here/test_image.py" --connector-image "$image" \
+    --read-from-streams=all -k "not backward_compatibility"
+
+heading "image into DuckDB by PyAirbyte"
+stop_fake_notion
+start_fake_notion
+"$python" "$here/duckdb_round_trip.py" --image "$image" \
+    --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-image"
+
+heading "acceptance suites passed"

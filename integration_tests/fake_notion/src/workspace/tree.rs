@@ -1,0 +1,106 @@
+//! Questions about the tree: who sees what, and what stands where.
+
+use uuid::Uuid;
+
+use super::{Kind, Node, Parent, Workspace};
+
+/// Deeper than any parent chain; a guard against cycles made by raw objects.
+const LONGEST_CHAIN: usize = 256;
+
+/// The state of an object that the connection can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// The object or something above it is in the trash.
+    pub(crate) trashed: bool,
+}
+
+impl Workspace {
+    /// The state of a visible object, `None` when it does not exist or is not shared.
+    pub(crate) fn reach(&self, id: Uuid) -> Option<Reach> {
+        let mut trashed = false;
+        let mut node = self.nodes.get(&id)?;
+        for _ in 0..LONGEST_CHAIN {
+            if node.unshared {
+                return None;
+            }
+            trashed |= node.trashed;
+            match node.parent.id().and_then(|parent| self.nodes.get(&parent)) {
+                Some(parent) => node = parent,
+                None => break,
+            }
+        }
+        Some(Reach { trashed })
+    }
+
+    pub(crate) fn is_live(&self, id: Uuid) -> bool {
+        self.reach(id).is_some_and(|reach| !reach.trashed)
+    }
+
+    /// The page that holds the object, or the object itself if it is a page.
+    pub(crate) fn page_of(&self, id: Uuid) -> Option<Uuid> {
+        let mut id = id;
+        for _ in 0..LONGEST_CHAIN {
+            let node = self.nodes.get(&id)?;
+            if node.kind == Kind::Page {
+                return Some(id);
+            }
+            id = node.parent.id()?;
+        }
+        None
+    }
+
+    /// Whether the child is listed among its visible parent's children.
+    pub(crate) fn is_listed_child(&self, id: Uuid) -> bool {
+        self.nodes.get(&id).is_some_and(|node| !node.trashed && !node.unshared)
+    }
+
+    /// The children of a page or block that its listing shows, in their order.
+    pub(crate) fn listed_children<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = Uuid> + 'a {
+        node.children.iter().copied().filter(|&child| self.is_listed_child(child))
+    }
+
+    pub(crate) fn has_children(&self, id: Uuid, node: &Node) -> bool {
+        if let Some(forced) = node.forced_children {
+            return forced;
+        }
+        match node.kind {
+            Kind::Database | Kind::DataSource => false,
+            Kind::Page => self.listed_children(node).next().is_some(),
+            Kind::Block => {
+                self.listed_children(node).next().is_some()
+                    || (self.block_type(node) == "synced_block" && self.synced_original(id).is_some())
+            }
+        }
+    }
+
+    /// The original of a synced copy.
+    pub(crate) fn synced_original(&self, id: Uuid) -> Option<Uuid> {
+        let node = self.nodes.get(&id)?;
+        if node.kind != Kind::Block || self.block_type(node) != "synced_block" {
+            return None;
+        }
+        let mut payload = Self::read_json(&node.text);
+        if node.raw {
+            payload = payload["synced_block"].take();
+        }
+        payload["synced_from"]["block_id"].as_str()?.parse().ok()
+    }
+
+    /// The parent under the kind that the object with this id has.
+    pub(crate) fn parent_with_id(&self, id: Uuid) -> Parent {
+        match self.nodes.get(&id).map(|node| node.kind) {
+            Some(Kind::Block) => Parent::Block(id),
+            Some(Kind::Database) => Parent::Database(id),
+            Some(Kind::DataSource) => Parent::DataSource(id),
+            Some(Kind::Page) | None => Parent::Page(id),
+        }
+    }
+
+    /// The data source that a page is a row of.
+    pub(crate) fn data_source_of(node: &Node) -> Option<Uuid> {
+        match node.parent {
+            Parent::DataSource(id) => Some(id),
+            _ => None,
+        }
+    }
+}

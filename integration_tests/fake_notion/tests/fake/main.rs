@@ -1,0 +1,10 @@
+//! The fake seen from its socket.
+
+#![cfg(test)]
+
+mod client;
+mod complete;
+mod faults;
+mod limits;
+mod listings;
+mod objects;

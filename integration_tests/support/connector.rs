@@ -1,0 +1,245 @@
+//! Runs the connector: in this process, with little patience, or as the program that users get.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use fake_notion::FakeNotion;
+use serde_json::{Value, json};
+use source_notion::{
+    Settings,
+    client::{RetryPolicy, Timeouts},
+    engine::CheckpointPolicy,
+};
+use tempfile::TempDir;
+
+use super::SyncOutput;
+
+/// Settings that retry at once and checkpoint often.
+pub(crate) fn impatient() -> Settings {
+    Settings {
+        retry: RetryPolicy {
+            first_delay: Duration::from_millis(1),
+            max_delay: Duration::from_millis(5),
+            max_retries: 4,
+        },
+        timeouts: Timeouts {
+            connect: Duration::from_secs(2),
+            read: Duration::from_millis(500),
+            attempt: Duration::from_secs(5),
+        },
+        policy: CheckpointPolicy { records: 5, ..CheckpointPolicy::default() },
+    }
+}
+
+/// The five streams, in discover's order.
+const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
+
+/// A configured connector; each call runs one command.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    folder: Arc<TempDir>,
+    config: Value,
+    catalog: Value,
+    state: Option<Value>,
+    settings: Settings,
+}
+
+impl Connector {
+    /// Connects to a fake Notion: all streams, incremental where possible, everything since 2020, no lookback.
+    pub(crate) fn new(notion: &FakeNotion) -> Self {
+        let config = json!({
+            "credentials": {"auth_type": "token", "token": notion.token()},
+            "start_date": "2020-01-01T00:00:00.000Z",
+            "lookback_minutes": 0,
+            "api_url": notion.url(),
+        });
+        let folder = Arc::new(TempDir::new().unwrap());
+        let connector = Self { folder, config, catalog: Value::Null, state: None, settings: impatient() };
+        connector.streams(&STREAMS)
+    }
+
+    /// Sets a field of the config; null removes it.
+    pub(crate) fn with_config(mut self, field: &str, value: Value) -> Self {
+        self.config[field] = value;
+        self
+    }
+
+    /// Replaces the whole config.
+    pub(crate) fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Selects streams.
+    pub(crate) fn streams(mut self, names: &[&str]) -> Self {
+        let stream = |name: &&str| {
+            let sync_mode = if *name == "users" { "full_refresh" } else { "incremental" };
+            json!({"stream": {"name": name, "json_schema": {}, "supported_sync_modes": [sync_mode]},
+                "sync_mode": sync_mode, "destination_sync_mode": "append"})
+        };
+        self.catalog = json!({"streams": names.iter().map(stream).collect::<Vec<_>>()});
+        self
+    }
+
+    /// Replaces the catalog.
+    pub(crate) fn catalog(mut self, catalog: Value) -> Self {
+        self.catalog = catalog;
+        self
+    }
+
+    /// Hands over a state file.
+    pub(crate) fn state(mut self, state: Value) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Changes the settings.
+    pub(crate) fn with_settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Runs a command in this process.
+    pub(crate) fn run(&self, verb: &str) -> SyncOutput {
+        self.run_args(&self.arguments(verb))
+    }
+
+    /// Reads in this process.
+    pub(crate) fn read(&self) -> SyncOutput {
+        self.run("read")
+    }
+
+    /// Runs a command line in this process; the verb comes first.
+    pub(crate) fn run_args(&self, arguments: &[String]) -> SyncOutput {
+        let output = Shared::default();
+        let arguments = ["source-notion".to_owned()].into_iter().chain(arguments.iter().cloned());
+        let code = source_notion::run(arguments, output.clone(), &self.settings);
+        let stdout =
+            String::from_utf8(output.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap();
+        SyncOutput::parse(stdout, String::new(), Some(code.into()))
+    }
+
+    /// Runs a command as users do, with the program.
+    pub(crate) fn run_program(&self, verb: &str) -> SyncOutput {
+        self.spawn(verb).wait()
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self, verb: &str) -> Process {
+        Process::spawn(&self.arguments(verb), &[])
+    }
+
+    /// The arguments of a verb; writes the files they name.
+    pub(crate) fn arguments(&self, verb: &str) -> Vec<String> {
+        let mut arguments = vec![verb.to_owned()];
+        if verb != "spec" {
+            arguments.extend(["--config".to_owned(), self.file("config.json", &self.config.to_string())]);
+        }
+        if verb == "read" {
+            arguments.extend(["--catalog".to_owned(), self.file("catalog.txt", &self.catalog.to_string())]);
+            if let Some(state) = &self.state {
+                arguments.extend(["--state".to_owned(), self.file("state.txt", &state.to_string())]);
+            }
+        }
+        arguments
+    }
+
+    /// Writes a file and returns its path.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path: PathBuf = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+/// A started program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stdout: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<thread::JoinHandle<Vec<u8>>>,
+}
+
+impl Process {
+    /// Starts the program with these arguments and environment; nothing comes on stdin.
+    pub(crate) fn spawn(arguments: &[String], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_source-notion"));
+        command.args(arguments).envs(environment.iter().copied()).env_remove("RUST_BACKTRACE");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Arc::new(Mutex::new(Vec::new()));
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let copy = Arc::clone(&stdout);
+        let readers = vec![
+            thread::spawn(move || drain(out, &copy)),
+            thread::spawn(move || drain(err, &Mutex::default())),
+        ];
+        Self { child, stdout, readers }
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.lock().unwrap()).into_owned()
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> SyncOutput {
+        let status = self.child.wait().unwrap();
+        let mut texts =
+            self.readers.drain(..).map(|reader| String::from_utf8(reader.join().unwrap()).unwrap());
+        let (stdout, stderr) = (texts.next().unwrap(), texts.next().unwrap());
+        SyncOutput::parse(stdout, stderr, status.code())
+    }
+}
+
+fn drain(mut from: impl Read, copy: &Mutex<Vec<u8>>) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) | Err(_) => return all,
+            Ok(count) => {
+                all.extend_from_slice(&buffer[..count]);
+                copy.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        }
+    }
+}
+
+/// A stdout that is kept in memory.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

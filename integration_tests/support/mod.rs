@@ -1,0 +1,7 @@
+//! Runs the connector and reads its output.
+
+mod connector;
+mod sync_output;
+
+pub(crate) use connector::{Connector, Process, impatient};
+pub(crate) use sync_output::{StateLine, SyncOutput};

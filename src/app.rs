@@ -1,0 +1,285 @@
+//! The entry point: from arguments to messages on stdout and an exit code.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    panic::AssertUnwindSafe,
+    thread,
+};
+
+use chrono::Utc;
+use clap::Parser;
+use futures_util::FutureExt;
+use secrecy::ExposeSecret;
+use tokio::runtime;
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
+
+use crate::{
+    check::check,
+    cli::{Cli, Command},
+    client::{ClientSettings, NotionClient, RefreshedTokens, RetryPolicy, Timeouts},
+    config::{Config, specification},
+    engine::{CheckpointPolicy, ReadRequest, Stop, read},
+    error::{Error, Failure},
+    protocol::{
+        AirbyteMessage, ConfiguredCatalog, ConnectionStatus, Emitter, InputState, LogLayer, LogLevel,
+        OutputClosed, Writer,
+    },
+    streams::catalog,
+};
+
+/// The exit code for a success, a FAILED check included.
+const SUCCESS: u8 = 0;
+/// The exit code for a failure that a TRACE message explains.
+const FAILURE: u8 = 1;
+/// The exit code for a command line that cannot be understood.
+const USAGE: u8 = 2;
+/// 128 + SIGTERM.
+const TERMINATED: u8 = 143;
+
+/// How patient and how talkative a run is; the defaults are what users get.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// How patiently failures are retried.
+    pub retry: RetryPolicy,
+    /// How long an attempt may take.
+    pub timeouts: Timeouts,
+    /// How often states and progress are sent.
+    pub policy: CheckpointPolicy,
+}
+
+/// Runs one command and returns its exit code.
+///
+/// `args` are those of the process, its name first. Messages go to `stdout`, usage errors to stderr.
+pub fn run<A, W>(args: impl IntoIterator<Item = A>, stdout: W, settings: &Settings) -> u8
+where
+    A: Into<OsString> + Clone,
+    W: Write + Send + 'static,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version go to stdout, which belongs to nobody else in that case.
+            drop(usage.print());
+            return if usage.use_stderr() { USAGE } else { SUCCESS };
+        }
+    };
+    let (emitter, writer) = Writer::new();
+    let writing = thread::spawn(move || writer.run(io::BufWriter::with_capacity(64 * 1024, stdout)));
+    let subscriber = tracing_subscriber::registry()
+        .with(log_level(cli.debug))
+        .with(OwnEvents)
+        .with(LogLayer::new(emitter.clone()));
+    let code = tracing::subscriber::with_default(subscriber, || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(execute(cli.command, &emitter, settings)),
+            Err(error) => {
+                emitter.log(LogLevel::Fatal, format!("The asynchronous runtime does not start: {error}."));
+                Ok(FAILURE)
+            }
+        }
+    });
+    drop(emitter);
+    match (writing.join(), code) {
+        (Ok(Ok(_report)), Ok(code)) => code,
+        // Nobody reads the output any more, or it cannot be written: nothing can be said about it.
+        _ => FAILURE,
+    }
+}
+
+/// Lets only this crate's events through: what libraries log may hold headers.
+struct OwnEvents;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for OwnEvents {
+    fn enabled(
+        &self,
+        metadata: &tracing::Metadata<'_>,
+        _context: tracing_subscriber::layer::Context<'_, S>,
+    ) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+}
+
+fn log_level(debug: bool) -> LevelFilter {
+    if debug {
+        return LevelFilter::DEBUG;
+    }
+    let level = env::var("LOG_LEVEL").unwrap_or_default().to_ascii_lowercase();
+    match level.as_str() {
+        "" => LevelFilter::INFO,
+        "fatal" | "critical" => LevelFilter::ERROR,
+        "warning" => LevelFilter::WARN,
+        level => level.parse().unwrap_or(LevelFilter::INFO),
+    }
+}
+
+async fn execute(command: Command, emitter: &Emitter, settings: &Settings) -> Result<u8, OutputClosed> {
+    let is_check = matches!(command, Command::Check { .. });
+    let result = match AssertUnwindSafe(perform(command, emitter, settings)).catch_unwind().await {
+        Ok(result) => result?,
+        Err(panic) => Err(Error::Panic(panic_text(&*panic))),
+    };
+    let error = match result {
+        Ok(code) => return Ok(code),
+        Err(error) => error,
+    };
+    let failure = error.to_failure();
+    if is_check && !matches!(error, Error::Panic(_)) {
+        let status = ConnectionStatus::Failed(failure.message);
+        emitter.message(&AirbyteMessage::ConnectionStatus(status)).await?;
+        return Ok(SUCCESS);
+    }
+    fail(emitter, &failure).await?;
+    Ok(FAILURE)
+}
+
+async fn fail(emitter: &Emitter, failure: &Failure) -> Result<(), OutputClosed> {
+    emitter.log(LogLevel::Fatal, failure.message.clone());
+    emitter.message(&AirbyteMessage::Error(failure.to_trace(None))).await
+}
+
+/// Performs a command: the outer error is a closed output, the inner one anything to be told.
+async fn perform(
+    command: Command,
+    emitter: &Emitter,
+    settings: &Settings,
+) -> Result<Result<u8, Error>, OutputClosed> {
+    match command {
+        Command::Spec => {
+            emitter.message(&AirbyteMessage::Spec(specification())).await?;
+            Ok(Ok(SUCCESS))
+        }
+        Command::Check { config } => {
+            let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
+                Ok(client) => client,
+                Err(error) => return Ok(Err(error)),
+            };
+            let status = check(&client).await;
+            emitter.message(&AirbyteMessage::ConnectionStatus(status)).await?;
+            Ok(Ok(SUCCESS))
+        }
+        Command::Discover { config } => {
+            if let Err(error) = load_config(&config) {
+                return Ok(Err(error));
+            }
+            emitter.message(&AirbyteMessage::Catalog(catalog())).await?;
+            Ok(Ok(SUCCESS))
+        }
+        Command::Read { config, catalog, state } => {
+            let inputs = Inputs::load(&config, &catalog, state.as_deref());
+            match inputs {
+                Ok(inputs) => read_streams(&inputs, emitter, settings).await,
+                Err(error) => Ok(Err(error)),
+            }
+        }
+    }
+}
+
+struct Inputs {
+    config: Config,
+    catalog: ConfiguredCatalog,
+    state: InputState,
+}
+
+impl Inputs {
+    fn load(config: &str, catalog: &str, state: Option<&str>) -> Result<Self, Error> {
+        let config = load_config(config)?;
+        let parsed = ConfiguredCatalog::parse(&load("catalog", catalog)?);
+        let catalog = parsed.map_err(|source| Error::Catalog { path: catalog.to_owned(), source })?;
+        let state = match state {
+            None => InputState::default(),
+            Some(path) => InputState::parse(&load("state", path)?)
+                .map_err(|source| Error::StateFile { path: path.to_owned(), source })?,
+        };
+        Ok(Self { config, catalog, state })
+    }
+}
+
+fn load(kind: &'static str, path: &str) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::File { kind, path: path.to_owned(), source })
+}
+
+fn load_config(path: &str) -> Result<Config, Error> {
+    let is_cloud = env::var("DEPLOYMENT_MODE").is_ok_and(|mode| mode.eq_ignore_ascii_case("cloud"));
+    Ok(Config::parse(&load("config", path)?, Utc::now(), is_cloud)?)
+}
+
+/// Makes the client; a refreshed token pair is told at once, for the old one may be used up.
+fn connect(config: &Config, emitter: &Emitter, settings: &Settings) -> Result<NotionClient, Error> {
+    let client_settings = ClientSettings {
+        base: config.api_url.clone(),
+        access_token: config.credentials.access_token.clone(),
+        oauth: config.credentials.oauth.clone(),
+        max_in_flight: config.num_workers,
+        retry: settings.retry,
+        timeouts: settings.timeouts,
+    };
+    let emitter = emitter.clone();
+    let replacement = config.token_replacement();
+    let on_refresh = move |tokens: &RefreshedTokens| {
+        let refresh_token = tokens.refresh_token.as_ref().map(ExposeSecret::expose_secret);
+        let config = replacement.with_tokens(tokens.access_token.expose_secret(), refresh_token);
+        emitter.message_at_once(&AirbyteMessage::Control(config));
+    };
+    NotionClient::new(client_settings, on_refresh).map_err(Error::Client)
+}
+
+async fn read_streams(
+    inputs: &Inputs,
+    emitter: &Emitter,
+    settings: &Settings,
+) -> Result<Result<u8, Error>, OutputClosed> {
+    let config = &inputs.config;
+    let client = match connect(config, emitter, settings) {
+        Ok(client) => client,
+        Err(error) => return Ok(Err(error)),
+    };
+    let request = ReadRequest {
+        client,
+        emitter: emitter.clone(),
+        catalog: &inputs.catalog,
+        state: &inputs.state,
+        start_date: config.start_date,
+        lookback: config.lookback,
+        complete_properties: config.complete_properties,
+        worker_count: config.num_workers,
+        policy: settings.policy,
+    };
+    let outcome = match read(request, terminated()).await {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    match outcome.stop {
+        Some(Stop::OutputClosed) => return Err(OutputClosed),
+        Some(Stop::Interrupted) => return Ok(Ok(TERMINATED)),
+        None => {}
+    }
+    let Some((_name, first)) = outcome.failed.first() else { return Ok(Ok(SUCCESS)) };
+    let names: Vec<&str> = outcome.failed.iter().map(|(name, _failure)| name.as_str()).collect();
+    // The platform goes by the first failure, which was told with its stream; this one sums up.
+    let failure =
+        Failure { failure_type: first.failure_type, ..Error::Streams(names.join(", ")).to_failure() };
+    fail(emitter, &failure).await?;
+    Ok(Ok(FAILURE))
+}
+
+/// Returns when the process is asked to end.
+async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut signal) = signal(SignalKind::terminate()) {
+            signal.recv().await;
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,291 @@
+//! Pagination: a listing ends at `has_more: false` and at nothing else.
+
+use std::{borrow::Cow, collections::HashSet, ops::Range};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{ApiError, ListError, Method, NotionClient, Request, notion::not_json};
+
+/// The largest and default size of a result page
+/// (<https://developers.notion.com/reference/intro#pagination>).
+const MAX_PAGE_SIZE: u32 = 100;
+
+/// Below this a smaller page does not make a slow query faster.
+const MIN_PAGE_SIZE: u32 = 10;
+
+/// How often a listing whose positions expire is started again.
+const MAX_RESTARTS: u32 = 5;
+
+/// Which objects to list.
+#[derive(Clone, Debug)]
+pub struct ListRequest {
+    method: Method,
+    /// Path and fixed query.
+    target: String,
+    /// The fixed part of a POST body.
+    body: Map<String, Value>,
+    /// Whether a 503 or 504 is answered with a smaller page.
+    shrinks: bool,
+}
+
+impl ListRequest {
+    /// A GET listing of this path and query.
+    pub fn get(target: impl Into<String>) -> Self {
+        Self { method: Method::Get, target: target.into(), body: Map::new(), shrinks: false }
+    }
+
+    /// A POST listing with this body; such listings can be too slow for a full page, and then shrink.
+    pub fn post(target: impl Into<String>, body: Map<String, Value>) -> Self {
+        Self { method: Method::Post, target: target.into(), body, shrinks: true }
+    }
+
+    fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _query)| path)
+    }
+
+    fn at(&self, start_cursor: Option<&str>, page_size: u32) -> Request {
+        match self.method {
+            Method::Get => {
+                let separator = if self.target.contains('?') { '&' } else { '?' };
+                let mut target = format!("{}{separator}page_size={page_size}", self.target);
+                if let Some(cursor) = start_cursor {
+                    target.push_str("&start_cursor=");
+                    target.push_str(&percent_encoded(cursor));
+                }
+                Request::get(target)
+            }
+            Method::Post => {
+                let mut body = self.body.clone();
+                body.insert("page_size".to_owned(), json!(page_size));
+                if let Some(cursor) = start_cursor {
+                    body.insert("start_cursor".to_owned(), json!(cursor));
+                }
+                let body = Some(Value::Object(body).to_string());
+                Request { method: Method::Post, target: self.target.clone(), body }
+            }
+        }
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => {
+                use std::fmt::Write as _;
+                write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail");
+            }
+        }
+    }
+    encoded
+}
+
+/// One answer of a listing; the results stay as they came.
+#[derive(Debug)]
+pub struct ResultPage {
+    body: String,
+    results: Vec<Range<usize>>,
+    has_more: bool,
+    next_cursor: Option<String>,
+    /// Whether Notion cut the listing at its limit of results (`request_status`).
+    pub is_incomplete: bool,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    results: Vec<&'a RawValue>,
+    has_more: bool,
+    #[serde(default)]
+    next_cursor: Option<Cow<'a, str>>,
+    #[serde(default)]
+    request_status: Option<RequestStatus>,
+}
+
+#[derive(Deserialize)]
+struct RequestStatus {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl ResultPage {
+    fn parse(body: String) -> Result<Self, ApiError> {
+        let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| not_json(&error))?;
+        let start = body.as_ptr() as usize;
+        let results = envelope
+            .results
+            .iter()
+            .map(|raw| {
+                let offset = raw.get().as_ptr() as usize - start;
+                offset..offset + raw.get().len()
+            })
+            .collect();
+        let has_more = envelope.has_more;
+        let next_cursor = envelope.next_cursor.map(Cow::into_owned);
+        let is_incomplete =
+            envelope.request_status.is_some_and(|status| status.kind.as_deref() == Some("incomplete"));
+        Ok(Self { body, results, has_more, next_cursor, is_incomplete })
+    }
+
+    /// The results, each as its JSON text.
+    pub fn results(&self) -> impl Iterator<Item = &str> {
+        self.results
+            .iter()
+            .map(|range| self.body.get(range.clone()).expect("the ranges were taken from this very body"))
+    }
+
+    /// Whether another page follows.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+}
+
+/// A listing being read, one result page after the other.
+#[derive(Debug)]
+pub struct Listing {
+    client: NotionClient,
+    request: ListRequest,
+    page_size: u32,
+    start_cursor: Option<String>,
+    used_cursors: HashSet<String>,
+    restarts: u32,
+    is_done: bool,
+    is_single_page: bool,
+    is_first_after_restart: bool,
+    seen: HashSet<Uuid>,
+}
+
+impl Listing {
+    pub(super) fn new(client: NotionClient, request: ListRequest) -> Self {
+        Self {
+            client,
+            request,
+            page_size: MAX_PAGE_SIZE,
+            start_cursor: None,
+            used_cursors: HashSet::new(),
+            restarts: 0,
+            is_done: false,
+            is_single_page: false,
+            is_first_after_restart: false,
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Returns the next result page, or none after the last.
+    ///
+    /// When the position expires or repeats, the listing starts again from its beginning a bounded number of
+    /// times; [`Self::is_new`] tells what was seen before.
+    pub async fn next(&mut self) -> Result<Option<ResultPage>, ListError> {
+        while !self.is_done {
+            match self.page().await {
+                Ok(page) => {
+                    self.is_first_after_restart = self.restarts > 0 && self.start_cursor.is_none();
+                    if let Some(cause) = self.advance(&page) {
+                        self.restart(cause)?;
+                    }
+                    return Ok(Some(page));
+                }
+                Err(ListError::Request(error))
+                    if matches!(error.source, ApiError::InvalidCursor) && self.start_cursor.is_some() =>
+                {
+                    self.restart("its position expired")?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the result page just returned is the first after a restart.
+    pub fn has_restarted(&self) -> bool {
+        self.is_first_after_restart
+    }
+
+    /// Whether this id was not yet returned by this listing.
+    pub fn is_new(&mut self, id: Uuid) -> bool {
+        self.is_single_page || self.seen.insert(id)
+    }
+
+    async fn page(&mut self) -> Result<ResultPage, ListError> {
+        let Self { client, request, page_size, start_cursor, .. } = self;
+        let build = |failure: Option<&ApiError>| {
+            // Notion's advice for these two is to ask for less
+            // (https://developers.notion.com/reference/query-a-data-source).
+            if request.shrinks && matches!(failure, Some(ApiError::Unavailable { status: 503 | 504, .. })) {
+                *page_size = (*page_size / 2).max(MIN_PAGE_SIZE);
+            }
+            request.at(start_cursor.as_deref(), *page_size)
+        };
+        let page = client.send(build, ResultPage::parse).await?;
+        self.page_size = (self.page_size * 2).min(MAX_PAGE_SIZE);
+        Ok(page)
+    }
+
+    /// Moves behind the page; returns why that is not possible.
+    fn advance(&mut self, page: &ResultPage) -> Option<&'static str> {
+        self.is_single_page = !page.has_more && self.start_cursor.is_none() && self.restarts == 0;
+        if !page.has_more {
+            self.is_done = true;
+            return None;
+        }
+        let Some(next) = &page.next_cursor else {
+            return Some("has_more was true without a next position");
+        };
+        if !self.used_cursors.insert(next.clone()) {
+            return Some("a position was given twice");
+        }
+        self.start_cursor = Some(next.clone());
+        None
+    }
+
+    fn restart(&mut self, cause: &'static str) -> Result<(), ListError> {
+        let path = self.request.path();
+        if self.restarts == MAX_RESTARTS {
+            return Err(ListError::Broken { path: path.to_owned(), restarts: self.restarts, cause });
+        }
+        self.restarts += 1;
+        warn!(path, restart = self.restarts, "A listing starts again because {cause}.");
+        self.start_cursor = None;
+        self.used_cursors.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_leave_as_they_came() {
+        let body = r#"{"object":"list","results":[{"a" : "\ud800"},{"b":1.50}],"has_more":false}"#;
+        let page = ResultPage::parse(body.to_owned()).unwrap();
+        assert_eq!(page.results().collect::<Vec<_>>(), [r#"{"a" : "\ud800"}"#, r#"{"b":1.50}"#]);
+        assert!(!page.has_more() && !page.is_incomplete);
+    }
+
+    #[test]
+    fn an_answer_without_results_or_has_more_is_no_result_page() {
+        for body in
+            [r#"{"has_more":false}"#, r#"{"results":[]}"#, r#"{"results":null,"has_more":false}"#, "[]"]
+        {
+            let error = ResultPage::parse(body.to_owned()).unwrap_err();
+            assert!(matches!(error, ApiError::UnknownShape { .. }), "{body}: {error:?}");
+        }
+        for body in [r#"{"results":[],"has_mo"#, "<html>", ""] {
+            let error = ResultPage::parse(body.to_owned()).unwrap_err();
+            assert!(matches!(error, ApiError::NotJson { .. }), "{body}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_goes_where_the_method_wants_it() {
+        let get = ListRequest::get("/v1/comments?block_id=x").at(Some("a b"), 100);
+        assert_eq!(get.target, "/v1/comments?block_id=x&page_size=100&start_cursor=a%20b");
+        let post = ListRequest::post("/v1/search", Map::new()).at(Some("c"), 50);
+        assert_eq!(post.body.as_deref(), Some(r#"{"page_size":50,"start_cursor":"c"}"#));
+    }
+}

@@ -1,0 +1,603 @@
+//! The config: untrusted JSON in, a valid [`Config`] out; after it nothing checks again.
+//!
+//! No message quotes a value of the config, except those that cannot be secret.
+
+use std::{fmt, net::IpAddr};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use reqwest::Url;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use crate::protocol::ConnectorSpecification;
+
+const DEFAULT_API_URL: &str = "https://api.notion.com";
+const DEFAULT_WORKERS: u64 = 8;
+const MAX_WORKERS: u64 = 25;
+const DEFAULT_LOOKBACK_MINUTES: u64 = 10;
+/// A week: beyond it a full refresh is the better tool.
+const MAX_LOOKBACK_MINUTES: u64 = 7 * 24 * 60;
+/// Airbyte's connector reads the last two years unless told otherwise.
+const DEFAULT_START_DAYS_AGO: i64 = 730;
+
+/// What to read and how; valid by construction. Its `Debug` shows no secret.
+pub struct Config {
+    /// Who reads.
+    pub credentials: Credentials,
+    /// Objects edited before this time are left out.
+    pub start_date: DateTime<Utc>,
+    /// How many requests may be in flight.
+    pub num_workers: usize,
+    /// How far the next sync's cursor stays behind, for the search index's lag.
+    pub lookback: TimeDelta,
+    /// Whether values that Notion cuts at 25 entries are completed.
+    pub complete_properties: bool,
+    /// The API's base URL.
+    pub api_url: Url,
+    /// The config as it came, with its secrets.
+    raw: Map<String, Value>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            credentials,
+            start_date,
+            num_workers,
+            lookback,
+            complete_properties,
+            api_url,
+            raw: _secret,
+        } = self;
+        formatter
+            .debug_struct("Config")
+            .field("credentials", credentials)
+            .field("start_date", start_date)
+            .field("num_workers", num_workers)
+            .field("lookback", lookback)
+            .field("complete_properties", complete_properties)
+            .field("api_url", &api_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who reads the workspace.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The bearer token.
+    pub access_token: SecretString,
+    /// What can refresh it, with OAuth.
+    pub oauth: Option<OAuthClient>,
+}
+
+/// The OAuth client of a public connection.
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    /// The client id.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: SecretString,
+    /// The refresh token, if the connection has one.
+    pub refresh_token: Option<SecretString>,
+}
+
+/// Why a config cannot be used: what is wrong, where, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is not JSON. The parser's words are left out but for the place: they could quote a secret.
+    #[error("the config is not JSON (line {line}, column {column}); check the file")]
+    NotJson {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// The JSON is something else than an object.
+    #[error("the config is not a JSON object; it must look like {{\"credentials\": {{…}}}}")]
+    NotAnObject,
+    /// No form of credentials is there.
+    #[error(
+        "\"credentials\" is missing; give {{\"auth_type\": \"token\", \"token\": \"…\"}} or the OAuth2.0 fields"
+    )]
+    NoCredentials,
+    /// The discriminator has another value.
+    #[error("\"credentials.auth_type\" must be \"token\" or \"OAuth2.0\"")]
+    UnknownAuthType,
+    /// A field is missing or empty.
+    #[error("\"{0}\" is missing or empty; fill it in")]
+    Missing(&'static str),
+    /// A field has another type or lies outside its bounds.
+    #[error("\"{field}\" must be {expected}")]
+    Invalid {
+        /// The field's path.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The token cannot be one.
+    #[error("\"{0}\" has spaces, line breaks or other characters that no Notion token has; copy it again")]
+    MalformedToken(&'static str),
+    /// The start date lies ahead.
+    #[error("\"start_date\" lies in the future, so nothing would be read; choose a date in the past")]
+    FutureStartDate,
+    /// The API's URL is not one that may get the token.
+    #[error("\"api_url\" is not allowed: {0}")]
+    ApiUrl(&'static str),
+}
+
+impl Config {
+    /// Parses and checks a config file's text.
+    ///
+    /// On a platform's cloud (`is_cloud`) the API's URL may name no private address.
+    pub fn parse(text: &str, now: DateTime<Utc>, is_cloud: bool) -> Result<Self, ConfigError> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| ConfigError::NotJson { line: error.line(), column: error.column() })?;
+        let Value::Object(raw) = value else { return Err(ConfigError::NotAnObject) };
+        let whole =
+            |field, name, default, bounds: std::ops::RangeInclusive<u64>, expected| match present(&raw, name)
+            {
+                None => Ok(default),
+                Some(value) => value
+                    .as_u64()
+                    .filter(|number| bounds.contains(number))
+                    .ok_or(ConfigError::Invalid { field, expected }),
+            };
+        let num_workers = whole(
+            "num_workers",
+            "num_workers",
+            DEFAULT_WORKERS,
+            1..=MAX_WORKERS,
+            "a whole number from 1 to 25",
+        )?;
+        let lookback = whole(
+            "lookback_minutes",
+            "lookback_minutes",
+            DEFAULT_LOOKBACK_MINUTES,
+            0..=MAX_LOOKBACK_MINUTES,
+            "a whole number of minutes from 0 to 10080",
+        )?;
+        let complete_properties = match present(&raw, "complete_properties") {
+            None => true,
+            Some(Value::Bool(complete)) => *complete,
+            Some(_) => {
+                return Err(ConfigError::Invalid { field: "complete_properties", expected: "true or false" });
+            }
+        };
+        Ok(Self {
+            credentials: credentials(&raw)?,
+            start_date: start_date(&raw, now)?,
+            num_workers: usize::try_from(num_workers).expect("it is at most 25"),
+            lookback: TimeDelta::minutes(i64::try_from(lookback).expect("it is at most a week")),
+            complete_properties,
+            api_url: api_url(&raw, is_cloud)?,
+            raw,
+        })
+    }
+
+    /// The config as it came, to be told with new tokens in it.
+    pub fn token_replacement(&self) -> TokenReplacement {
+        TokenReplacement { config: self.raw.clone() }
+    }
+}
+
+/// A config whose token pair is to be replaced.
+pub struct TokenReplacement {
+    config: Map<String, Value>,
+}
+
+impl TokenReplacement {
+    /// Returns the config as it came, with a new token pair in it.
+    pub fn with_tokens(&self, access_token: &str, refresh_token: Option<&str>) -> Map<String, Value> {
+        let mut config = self.config.clone();
+        if let Some(Value::Object(credentials)) = config.get_mut("credentials") {
+            credentials.insert("access_token".to_owned(), json!(access_token));
+            if let Some(refresh_token) = refresh_token {
+                credentials.insert("refresh_token".to_owned(), json!(refresh_token));
+            }
+        }
+        config
+    }
+}
+
+impl fmt::Debug for TokenReplacement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenReplacement(…)")
+    }
+}
+
+/// A field's value; null counts as absent.
+fn present<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+fn text<'a>(
+    object: &'a Map<String, Value>,
+    name: &str,
+    field: &'static str,
+) -> Result<Option<&'a str>, ConfigError> {
+    match present(object, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Some(_) => Err(ConfigError::Invalid { field, expected: "a text" }),
+    }
+}
+
+fn credentials(config: &Map<String, Value>) -> Result<Credentials, ConfigError> {
+    let Some(value) = present(config, "credentials") else {
+        // The form of the connector's first versions.
+        let token = text(config, "access_token", "access_token")?.ok_or(ConfigError::NoCredentials)?;
+        return Ok(Credentials { access_token: secret(token, "access_token")?, oauth: None });
+    };
+    let Value::Object(object) = value else {
+        return Err(ConfigError::Invalid { field: "credentials", expected: "an object with \"auth_type\"" });
+    };
+    let required =
+        |name, field| text(object, name, field)?.ok_or(ConfigError::Missing(field)).map(str::to_owned);
+    match text(object, "auth_type", "credentials.auth_type")? {
+        Some("token") => {
+            const FIELD: &str = "credentials.token";
+            Ok(Credentials { access_token: secret(&required("token", FIELD)?, FIELD)?, oauth: None })
+        }
+        Some("OAuth2.0") => {
+            const FIELD: &str = "credentials.access_token";
+            let access_token = secret(&required("access_token", FIELD)?, FIELD)?;
+            let client_secret = required("client_secret", "credentials.client_secret")?;
+            let refresh_token = text(object, "refresh_token", "credentials.refresh_token")?;
+            let oauth = OAuthClient {
+                client_id: required("client_id", "credentials.client_id")?,
+                client_secret: SecretString::from(client_secret),
+                refresh_token: refresh_token.map(SecretString::from),
+            };
+            Ok(Credentials { access_token, oauth: Some(oauth) })
+        }
+        None => Err(ConfigError::Missing("credentials.auth_type")),
+        Some(_) => Err(ConfigError::UnknownAuthType),
+    }
+}
+
+fn secret(token: &str, field: &'static str) -> Result<SecretString, ConfigError> {
+    if token.chars().all(|character| character.is_ascii_graphic()) {
+        Ok(SecretString::from(token))
+    } else {
+        Err(ConfigError::MalformedToken(field))
+    }
+}
+
+fn start_date(config: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ConfigError> {
+    const FIELD: &str = "start_date";
+    let Some(text) = text(config, FIELD, FIELD)? else {
+        return Ok(now - TimeDelta::days(DEFAULT_START_DAYS_AGO));
+    };
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    let start = DateTime::parse_from_rfc3339(text)
+        .map(|start| start.to_utc())
+        .ok()
+        .or_else(|| date().map(|start| start.and_utc()))
+        .ok_or(ConfigError::Invalid {
+            field: FIELD,
+            expected: "a UTC time such as 2024-01-31T00:00:00.000Z",
+        })?;
+    if start > now { Err(ConfigError::FutureStartDate) } else { Ok(start) }
+}
+
+fn api_url(config: &Map<String, Value>, is_cloud: bool) -> Result<Url, ConfigError> {
+    let url = text(config, "api_url", "api_url")?.unwrap_or(DEFAULT_API_URL);
+    let url = Url::parse(url).map_err(|_parse| ConfigError::ApiUrl("it is not a URL"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::ApiUrl("it must not hold a user name or password"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(ConfigError::ApiUrl(
+            "it must be a scheme and a host only, such as https://api.notion.com",
+        ));
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let address: Option<IpAddr> = host.parse().ok();
+    let is_local_name = host == "localhost" || host.ends_with(".localhost");
+    let is_loopback = is_local_name || address.is_some_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" if is_cloud && (is_local_name || address.is_some_and(is_private)) => {
+            Err(ConfigError::ApiUrl("it names a private address"))
+        }
+        "https" => Ok(url),
+        "http" if is_cloud => Err(ConfigError::ApiUrl("only https is allowed here")),
+        "http" if is_loopback => Ok(url),
+        "http" => Err(ConfigError::ApiUrl("plain http would send the token in clear; use https")),
+        _ => Err(ConfigError::ApiUrl("it must begin with https://")),
+    }
+}
+
+/// Whether an address is not one of the public internet.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || is_shared
+        }
+        IpAddr::V6(v6) => {
+            let is_inner =
+                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local();
+            is_inner || v6.to_ipv4().is_some_and(|v4| is_private(IpAddr::V4(v4)))
+        }
+    }
+}
+
+/// The config's form, from which the spec's schema is made.
+#[derive(JsonSchema)]
+#[schemars(title = "Notion Source Spec")]
+#[expect(dead_code, reason = "only its schema is used: parsing by hand keeps secrets out of messages")]
+struct ConfigForm {
+    /// Authenticate with OAuth2.0 or with the access token of an internal integration.
+    #[schemars(title = "Authentication method", with = "CredentialsForm", extend("order" = 0))]
+    #[serde(default)]
+    credentials: Option<CredentialsForm>,
+    /// Only what was edited at or after this time is read, in UTC: `YYYY-MM-DDTHH:mm:ss.SSSZ`. Left empty, it is
+    /// two years before the sync.
+    #[schemars(title = "Start date", with = "String", extend("order" = 1, "format" = "date-time",
+        "examples" = ["2020-11-16T00:00:00.000Z"],
+        "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
+        "pattern_descriptor" = "YYYY-MM-DDTHH:MM:SS.000Z"))]
+    #[serde(default)]
+    start_date: Option<String>,
+    /// How many requests may be in flight at a time.
+    #[schemars(title = "Number of concurrent workers", with = "u64",
+        extend("order" = 2, "default" = 8, "minimum" = 1, "maximum" = 25))]
+    #[serde(default)]
+    num_workers: u64,
+    /// How many minutes before the end of one sync the next one begins, so that late entries of Notion's search
+    /// index are not missed.
+    #[schemars(title = "Lookback in minutes", with = "u64",
+        extend("order" = 3, "default" = 10, "minimum" = 0, "maximum" = 10080))]
+    #[serde(default)]
+    lookback_minutes: u64,
+    /// Complete the property values that Notion cuts at 25 entries (relations, people, mentions), at the cost of
+    /// at least one request each.
+    #[schemars(title = "Complete long property values", with = "bool", extend("order" = 4, "default" = true))]
+    #[serde(default)]
+    complete_properties: bool,
+    /// The base URL of the API. For tests.
+    #[schemars(title = "API URL", with = "String",
+        extend("order" = 5, "airbyte_hidden" = true, "default" = "https://api.notion.com"))]
+    #[serde(default)]
+    api_url: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+#[serde(tag = "auth_type")]
+#[schemars(extend("type" = "object"))]
+enum CredentialsForm {
+    #[serde(rename = "OAuth2.0")]
+    #[schemars(title = "OAuth2.0")]
+    OAuth {
+        /// The client id of your public Notion integration.
+        #[schemars(title = "Client ID", extend("order" = 1, "airbyte_secret" = true))]
+        client_id: String,
+        /// The client secret of your public Notion integration.
+        #[schemars(title = "Client secret", extend("order" = 2, "airbyte_secret" = true))]
+        client_secret: String,
+        /// The access token that the authorisation gave.
+        #[schemars(title = "Access token", extend("order" = 3, "airbyte_secret" = true))]
+        access_token: String,
+        /// The refresh token that the authorisation gave, if it did. With it an expired access token is renewed.
+        #[schemars(title = "Refresh token", with = "String", extend("order" = 4, "airbyte_secret" = true))]
+        #[serde(default)]
+        refresh_token: Option<String>,
+    },
+    #[serde(rename = "token")]
+    #[schemars(title = "Access Token")]
+    Token {
+        /// The secret of your internal Notion integration, from its Configuration tab.
+        #[schemars(title = "Access token", extend("order" = 1, "airbyte_secret" = true))]
+        token: String,
+    },
+}
+
+/// Returns the answer of `spec`.
+pub fn specification() -> ConnectorSpecification {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<ConfigForm>().to_value();
+    tidy(&mut schema);
+    ConnectorSpecification {
+        documentation_url: "https://github.com/calabi/source-notion/blob/main/docs/notion.md".to_owned(),
+        connection_specification: schema,
+        advanced_auth: advanced_auth(),
+        protocol_version: "0.18.0".to_owned(),
+    }
+}
+
+/// Takes out what platforms do not know (the widths of integers, null as a default) and Rust's line breaks.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("format").and_then(Value::as_str) == Some("uint64") {
+                object.remove("format");
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            if let Some(Value::String(description)) = object.get_mut("description") {
+                *description = description.replace('\n', " ");
+            }
+            object.values_mut().for_each(tidy);
+        }
+        Value::Array(values) => values.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// How platforms get OAuth credentials: the legacy form that names where values go, and the declarative form
+/// with Notion's URLs (<https://developers.notion.com/guides/get-started/authorization>).
+fn advanced_auth() -> Value {
+    let path = |field: &str| json!({"type": "string", "path_in_connector_config": ["credentials", field]});
+    json!({
+        "auth_flow_type": "oauth2.0",
+        "predicate_key": ["credentials", "auth_type"],
+        "predicate_value": "OAuth2.0",
+        "oauth_config_specification": {
+            "complete_oauth_output_specification": {
+                "type": "object", "properties": {"access_token": path("access_token")}},
+            "complete_oauth_server_input_specification": {
+                "type": "object",
+                "properties": {"client_id": {"type": "string"}, "client_secret": {"type": "string"}}},
+            "complete_oauth_server_output_specification": {
+                "type": "object",
+                "properties": {"client_id": path("client_id"), "client_secret": path("client_secret")}},
+            "oauth_connector_input_specification": {
+                "consent_url": "https://api.notion.com/v1/oauth/authorize?{{ client_id_param }}&response_type=code\
+                    &owner=user&{{ redirect_uri_param }}&{{ state_param }}",
+                "access_token_url": "https://api.notion.com/v1/oauth/token",
+                "access_token_headers": {
+                    "Content-Type": "application/json",
+                    "Authorization":
+                        "Basic {{ {{ client_id_value }}:{{ client_secret_value }} | base64Encoder }}"},
+                "access_token_params": {
+                    "grant_type": "authorization_code",
+                    "code": "{{ auth_code_value }}",
+                    "redirect_uri": "{{ redirect_uri_value }}"},
+                "extract_output": ["access_token"]},
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn parse(config: &Value) -> Result<Config, ConfigError> {
+        Config::parse(&config.to_string(), now(), false)
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut config = json!({"credentials": {"auth_type": "token", "token": "ntn_secret1"}});
+        config.as_object_mut().unwrap().insert(field.to_owned(), value);
+        config
+    }
+
+    fn message(config: &Value) -> String {
+        parse(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_form_of_credentials_gives_the_token() {
+        let forms = [
+            json!({"credentials": {"auth_type": "token", "token": " t1 "}}),
+            json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "c", "client_secret": "s",
+                "access_token": "t1"}}),
+            json!({"access_token": "t1"}),
+        ];
+        for form in forms {
+            assert_eq!(parse(&form).unwrap().credentials.access_token.expose_secret(), "t1");
+        }
+    }
+
+    #[test]
+    fn defaults_and_nulls() {
+        let mut config = with("num_workers", Value::Null);
+        config.as_object_mut().unwrap().insert("start_date".to_owned(), Value::Null);
+        let config = parse(&config).unwrap();
+        assert_eq!(config.num_workers, 8);
+        assert_eq!(config.lookback, TimeDelta::minutes(10));
+        assert!(config.complete_properties);
+        assert_eq!(config.start_date, now() - TimeDelta::days(730));
+        assert_eq!(config.api_url.as_str(), "https://api.notion.com/");
+    }
+
+    #[test]
+    fn each_bad_config_has_a_message_of_its_own() {
+        let cases = [
+            (json!([]), "not a JSON object"),
+            (json!({}), "\"credentials\" is missing"),
+            (json!({"credentials": {}}), "\"credentials.auth_type\" is missing"),
+            (json!({"credentials": "ntn_x"}), "\"credentials\" must be an object"),
+            (json!({"credentials": {"auth_type": "basic"}}), "must be \"token\" or \"OAuth2.0\""),
+            (
+                json!({"credentials": {"auth_type": "token", "token": " "}}),
+                "\"credentials.token\" is missing",
+            ),
+            (json!({"credentials": {"auth_type": "token", "token": "a b"}}), "copy it again"),
+            (json!({"credentials": {"auth_type": "token", "token": 7}}), "must be a text"),
+            (json!({"credentials": {"auth_type": "OAuth2.0", "access_token": "x"}}), "client_secret"),
+            (with("start_date", json!("yesterday")), "\"start_date\" must be a UTC time"),
+            (with("start_date", json!("2099-01-01T00:00:00.000Z")), "lies in the future"),
+            (with("num_workers", json!(0)), "\"num_workers\" must be a whole number from 1 to 25"),
+            (with("num_workers", json!(26)), "\"num_workers\" must be a whole number from 1 to 25"),
+            (with("num_workers", json!("8")), "\"num_workers\" must be a whole number from 1 to 25"),
+            (with("lookback_minutes", json!(-1)), "\"lookback_minutes\" must be"),
+            (with("complete_properties", json!("yes")), "\"complete_properties\" must be true or false"),
+            (with("api_url", json!("ftp://x")), "must begin with https"),
+            (with("api_url", json!("http://example.com")), "plain http"),
+            (with("api_url", json!("https://u:p@example.com")), "user name or password"),
+            (with("api_url", json!("https://example.com/v1")), "a scheme and a host only"),
+            (with("api_url", json!("x")), "not a URL"),
+        ];
+        for (config, expected) in cases {
+            let message = message(&config);
+            assert!(message.contains(expected), "{config}: {message}");
+        }
+    }
+
+    #[test]
+    fn broken_json_is_located_and_not_quoted() {
+        let error = Config::parse("{\"credentials\": {\"token\": \"ntn_s\n\"}}", now(), false).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("line 2") && !message.contains("ntn"), "{message}");
+    }
+
+    #[test]
+    fn a_cloud_refuses_private_addresses_and_http() {
+        let refused = [
+            "http://127.0.0.1:1",
+            "https://10.0.0.1",
+            "https://localhost",
+            "https://[::1]",
+            "https://[fd00::1]",
+            "https://169.254.169.254",
+            "https://100.64.0.1",
+            "https://[::ffff:10.0.0.1]",
+        ];
+        for url in refused {
+            let config = with("api_url", json!(url)).to_string();
+            assert!(Config::parse(&config, now(), true).is_err(), "{url}");
+        }
+        for url in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://10.0.0.1"] {
+            assert!(parse(&with("api_url", json!(url))).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let config = json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "id",
+            "client_secret": "hidden_1", "access_token": "hidden_2", "refresh_token": "hidden_3"}});
+        let config = parse(&config).unwrap();
+        let shown = format!("{config:?} {:?}", config.token_replacement());
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn every_field_of_the_spec_is_read() {
+        let schema = specification().connection_specification;
+        for field in schema["properties"].as_object().unwrap().keys() {
+            let message = message(&with(field, json!([1])));
+            assert!(message.contains(field.as_str()), "{field}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_new_token_pair_replaces_only_the_old_one() {
+        let config = json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "id", "client_secret": "s",
+            "access_token": "old", "refresh_token": "old"}, "extra": 1});
+        let replaced = parse(&config).unwrap().token_replacement().with_tokens("new_a", Some("new_r"));
+        let expected = json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "id", "client_secret": "s",
+            "access_token": "new_a", "refresh_token": "new_r"}, "extra": 1});
+        assert_eq!(Value::Object(replaced), expected);
+    }
+}

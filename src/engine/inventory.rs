@@ -1,0 +1,127 @@
+//! What was found in the workspace: pages and data sources, each once.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// Whether an object was met before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sighting {
+    /// Never.
+    New,
+    /// Yes, and it has been edited since.
+    Newer,
+    /// Yes, as it is.
+    Known,
+}
+
+/// Pages and data sources by id; a page takes about 28 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    pages: HashMap<Uuid, DateTime<Utc>>,
+    data_sources: HashMap<Uuid, DateTime<Utc>>,
+    /// Data sources that rows name as their parent.
+    parents: HashSet<Uuid>,
+    /// Rows of data sources that are being tried again, and their data source.
+    retried_rows: HashMap<Uuid, Uuid>,
+    /// Ids that were asked for one by one, so as not to ask twice.
+    asked: HashSet<Uuid>,
+    newest_page: Option<DateTime<Utc>>,
+    newest_data_source: Option<DateTime<Utc>>,
+}
+
+impl Inventory {
+    /// Notes a page.
+    pub(super) fn see_page(&mut self, id: Uuid, time: DateTime<Utc>) -> Sighting {
+        self.newest_page = self.newest_page.max(Some(time));
+        see(&mut self.pages, id, time)
+    }
+
+    /// Notes a data source.
+    pub(super) fn see_data_source(&mut self, id: Uuid, time: DateTime<Utc>) -> Sighting {
+        self.newest_data_source = self.newest_data_source.max(Some(time));
+        see(&mut self.data_sources, id, time)
+    }
+
+    /// Notes what a row says of its parents.
+    pub(super) fn see_parents(&mut self, data_source: Option<Uuid>) {
+        self.parents.extend(data_source);
+    }
+
+    /// Notes that a row belongs to a data source that is being tried again.
+    pub(super) fn see_retried_row(&mut self, row: Uuid, data_source: Uuid) {
+        self.retried_rows.insert(row, data_source);
+    }
+
+    /// The data source that is being tried again and holds this row.
+    pub(super) fn retried_data_source(&self, row: Uuid) -> Option<Uuid> {
+        self.retried_rows.get(&row).copied()
+    }
+
+    pub(super) fn has_page(&self, id: Uuid) -> bool {
+        self.pages.contains_key(&id)
+    }
+
+    pub(super) fn has_data_source(&self, id: Uuid) -> bool {
+        self.data_sources.contains_key(&id)
+    }
+
+    /// Data sources that rows name and that no listing has shown.
+    pub(super) fn unknown_parents(&self) -> Vec<Uuid> {
+        self.parents.iter().copied().filter(|id| !self.has_data_source(*id)).collect()
+    }
+
+    /// Whether an id is asked for the first time.
+    pub(super) fn ask(&mut self, id: Uuid) -> bool {
+        self.asked.insert(id)
+    }
+
+    /// All pages.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (Uuid, DateTime<Utc>)> {
+        self.pages.iter().map(|(id, time)| (*id, *time))
+    }
+
+    pub(super) fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// The time of the page edited last.
+    pub(super) fn newest_page(&self) -> Option<DateTime<Utc>> {
+        self.newest_page
+    }
+
+    /// The time of the data source edited last.
+    pub(super) fn newest_data_source(&self) -> Option<DateTime<Utc>> {
+        self.newest_data_source
+    }
+}
+
+fn see(known: &mut HashMap<Uuid, DateTime<Utc>>, id: Uuid, time: DateTime<Utc>) -> Sighting {
+    match known.insert(id, time) {
+        None => Sighting::New,
+        Some(before) if before < time => Sighting::Newer,
+        Some(before) => {
+            known.insert(id, before);
+            Sighting::Known
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_sighting_counts_only_when_it_is_newer() {
+        let mut inventory = Inventory::default();
+        let (id, old): (Uuid, DateTime<Utc>) = (Uuid::max(), "2026-01-01T00:00:00Z".parse().unwrap());
+        let new = old + chrono::TimeDelta::minutes(1);
+        assert_eq!(inventory.see_page(id, old), Sighting::New);
+        assert_eq!(inventory.see_page(id, old), Sighting::Known);
+        assert_eq!(inventory.see_page(id, new), Sighting::Newer);
+        assert_eq!(inventory.see_page(id, old), Sighting::Known);
+        assert_eq!(inventory.pages().collect::<Vec<_>>(), [(id, new)]);
+        assert_eq!(inventory.newest_page(), Some(new));
+    }
+}

@@ -1,0 +1,28 @@
+//! When what is read: enumeration once, walks concurrently, cursors, checkpoints, statuses.
+//!
+//! The engine names no stream; it knows pages and data sources as the objects that hold everything else.
+//! It runs on one thread: between two awaits nothing else happens, so its state needs no lock.
+//!
+//! ```text
+//! reader  ── enumerate ──> inventory ── order ──> walk ── low-water mark ──> states
+//!    tasks go through one queue, `num_workers` of them at a time; found objects push more tasks
+//! ```
+
+mod cursor;
+mod enumerate;
+mod error;
+mod inventory;
+mod progress;
+mod queue;
+mod reader;
+mod run;
+mod scope;
+mod stream_run;
+mod visit;
+mod walk;
+
+pub use cursor::{PageRef, Resume, RetryList, StateError, StateForm, StreamState, Unlisted, to_minute};
+pub use error::ReadError;
+pub use reader::{ReadOutcome, ReadRequest, Stop, read};
+pub use run::CheckpointPolicy;
+pub use visit::{Node, Visit};

@@ -1,0 +1,184 @@
+//! What all parts of a run share.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::{Duration, Instant};
+use uuid::Uuid;
+
+use super::{
+    Node, ReadError, Unlisted,
+    inventory::Inventory,
+    queue::TaskQueue,
+    scope::Scope,
+    stream_run::StreamRun,
+    walk::{Root, Walk},
+};
+use crate::{
+    client::NotionClient,
+    protocol::{AirbyteMessage, Emitter, OutputClosed, RecordBatch, StreamDescriptor, StreamStatus},
+    streams::{ObjectKind, RawObject, TruncatedValue},
+};
+
+/// A piece of work: at most one listing, or one object.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Read a stream's own listing.
+    List { stream: usize },
+    /// List everything of a kind.
+    Search(ObjectKind),
+    /// List the rows of a data source.
+    Query { data_source: Uuid, archived: bool, under: Option<Rc<Root>> },
+    /// Ask for one page that no listing shows.
+    FetchPage { id: Uuid, under: Option<Rc<Root>> },
+    /// Ask for one data source that no listing shows.
+    FetchDataSource { id: Uuid, under: Option<Rc<Root>> },
+    /// Ask which data sources a database has.
+    FetchDatabase { id: Uuid, under: Rc<Root> },
+    /// Complete the values of a page that Notion cut.
+    Complete(Box<Completing>),
+    /// Read a node of a page's tree for a stream.
+    Visit { stream: usize, root: Rc<Root>, node: Node },
+}
+
+impl Task {
+    /// The page of the walk that is not done before this task is.
+    pub(super) fn root(&self) -> Option<&Rc<Root>> {
+        match self {
+            Self::List { .. } | Self::Search(_) => None,
+            Self::Query { under, .. }
+            | Self::FetchPage { under, .. }
+            | Self::FetchDataSource { under, .. } => under.as_ref(),
+            Self::Complete(completing) => completing.under.as_ref(),
+            Self::FetchDatabase { under: root, .. } | Self::Visit { root, .. } => Some(root),
+        }
+    }
+}
+
+/// A page that waits for its cut values.
+#[derive(Debug)]
+pub(super) struct Completing {
+    pub(super) stream: usize,
+    pub(super) id: Uuid,
+    pub(super) page: RawObject<'static>,
+    pub(super) truncated: Vec<TruncatedValue>,
+    pub(super) under: Option<Rc<Root>>,
+}
+
+/// How often states are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointPolicy {
+    /// At least so often, when there is progress.
+    pub interval: Duration,
+    /// At least after so many records, when there is progress.
+    pub records: u64,
+    /// An unchanged state is sent again when nothing else was for so long.
+    pub life_sign: Duration,
+    /// How often progress is logged.
+    pub progress: Duration,
+}
+
+impl Default for CheckpointPolicy {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(1),
+            records: 10_000,
+            life_sign: Duration::from_mins(5),
+            progress: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What all parts of a run share.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) emitter: Emitter,
+    pub(super) client: NotionClient,
+    pub(super) streams: Vec<StreamRun>,
+    pub(super) scope: Scope,
+    pub(super) queue: TaskQueue<Task>,
+    pub(super) inventory: RefCell<Inventory>,
+    pub(super) walk: RefCell<Walk>,
+    pub(super) unlisted: RefCell<Unlisted>,
+    /// Originals of synced blocks whose children were read in this run.
+    pub(super) originals: RefCell<HashSet<Uuid>>,
+    pub(super) complete_properties: bool,
+    pub(super) worker_count: usize,
+    pub(super) lookback: TimeDelta,
+    /// When the enumeration began, to the minute.
+    pub(super) began: DateTime<Utc>,
+    pub(super) started: Instant,
+    pub(super) policy: CheckpointPolicy,
+    pub(super) last_checkpoint: Cell<Instant>,
+    pub(super) records_since_checkpoint: Cell<u64>,
+    pub(super) is_checkpointing: Cell<bool>,
+    /// Pages that are waiting for their cut values.
+    pub(super) completing: Cell<usize>,
+    /// Pages in a row that failed although everything was tried.
+    pub(super) failures_in_a_row: Cell<usize>,
+    /// Properties that stay incomplete, and in how many pages.
+    pub(super) incomplete: RefCell<BTreeMap<String, u64>>,
+    pub(super) pages_before_start: Cell<u64>,
+    pub(super) output_closed: Cell<bool>,
+}
+
+impl Run {
+    /// The next sync's cursor may be no later than this: what is edited from here on may have been missed.
+    pub(super) fn until(&self) -> DateTime<Utc> {
+        self.began - self.lookback
+    }
+
+    /// Sends records of a stream.
+    pub(super) async fn emit(&self, stream: &StreamRun, batch: RecordBatch) -> Result<(), OutputClosed> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if stream.start_running() {
+            self.status(stream, StreamStatus::Running).await?;
+        }
+        let (records, bytes) = (batch.record_count(), batch.byte_count() as u64);
+        self.emitter.records(batch).await?;
+        stream.count_records(records, bytes);
+        self.records_since_checkpoint.set(self.records_since_checkpoint.get() + records);
+        Ok(())
+    }
+
+    pub(super) async fn status(&self, stream: &StreamRun, status: StreamStatus) -> Result<(), OutputClosed> {
+        let descriptor = StreamDescriptor::new(&*stream.name);
+        self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, status, None)).await
+    }
+
+    /// The streams that depend on the pages of the workspace.
+    pub(super) fn page_streams(&self) -> impl Iterator<Item = &StreamRun> {
+        use crate::streams::Source;
+        self.streams.iter().filter(|stream| {
+            matches!(stream.stream.source(), Source::Enumeration(ObjectKind::Page) | Source::Pages(_))
+        })
+    }
+
+    /// The stream whose records are the objects of this kind.
+    pub(super) fn stream_of(&self, kind: ObjectKind) -> Option<usize> {
+        use crate::streams::Source;
+        self.streams
+            .iter()
+            .position(|stream| matches!(stream.stream.source(), Source::Enumeration(of) if of == kind))
+    }
+
+    /// Ends the run: every stream that is not complete fails for this reason.
+    pub(super) fn abort(&self, error: &ReadError) {
+        if matches!(error, ReadError::Output(_)) {
+            self.output_closed.set(true);
+        }
+        let reached = self.walk.borrow().reached(self.until());
+        for stream in &self.streams {
+            if !stream.is_stopped() {
+                stream.stop(error, reached);
+            }
+        }
+        self.queue.close();
+    }
+}

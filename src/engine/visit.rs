@@ -1,0 +1,133 @@
+//! What a stream may do while it reads a page: list, emit, go on, skip.
+
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    ReadError,
+    run::{Run, Task},
+    stream_run::StreamRun,
+    walk::Root,
+};
+use crate::{
+    client::{ListRequest, Listing},
+    protocol::RecordBatch,
+    streams::RawObject,
+};
+
+/// A node of a page's tree whose children are to be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// The block, or the page itself.
+    pub id: Uuid,
+    /// The depth of its children; 1 is directly in the page.
+    pub depth: u8,
+    /// The copy through which a synced original was met: the way to try when the original cannot be read.
+    pub copy: Option<Uuid>,
+    /// The block's type, for the report.
+    pub kind: String,
+}
+
+impl Node {
+    /// The page itself.
+    pub(super) fn page(id: Uuid) -> Self {
+        Self { id, depth: 1, copy: None, kind: "page".to_owned() }
+    }
+}
+
+/// One node being read for one stream.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    pub(super) run: &'a Run,
+    pub(super) stream_index: usize,
+    pub(super) stream: &'a StreamRun,
+    pub(super) root: &'a Rc<Root>,
+    pub(super) since: DateTime<Utc>,
+}
+
+impl Visit<'_> {
+    /// The page that is read.
+    pub fn page_id(&self) -> Uuid {
+        self.root.page.id
+    }
+
+    /// Starts a listing on behalf of the stream.
+    pub fn list(&self, request: ListRequest) -> Listing {
+        self.stream.client.list(request)
+    }
+
+    /// Opens a result; one that is no object cannot be a record and is counted.
+    pub fn open<'t>(&self, text: &'t str) -> Option<RawObject<'t>> {
+        let object = RawObject::parse(text);
+        if object.is_none() {
+            self.skip("result that is not an object");
+        }
+        object
+    }
+
+    /// Starts a batch of records.
+    pub fn batch(&self) -> RecordBatch {
+        RecordBatch::new(&self.stream.name)
+    }
+
+    /// Adds a record, unless it is older than what is wanted.
+    pub fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>, time: Option<DateTime<Utc>>) {
+        if self.stream.includes(time, self.since) {
+            batch.push(|out| record.write(out));
+        }
+    }
+
+    /// Sends records; waits while the output is slow.
+    pub async fn emit(&self, batch: RecordBatch) -> Result<(), ReadError> {
+        Ok(self.run.emit(self.stream, batch).await?)
+    }
+
+    /// Counts something that cannot be read.
+    pub fn skip(&self, reason: &str) {
+        self.stream.skip(reason);
+    }
+
+    /// Has a node of the same page read.
+    pub fn push(&self, node: Node) {
+        self.root.begin();
+        self.run.queue.push(Task::Visit { stream: self.stream_index, root: Rc::clone(self.root), node });
+    }
+
+    /// Whether a block of the page is entered for the first time: a tree that leads back into itself ends there.
+    pub fn enter(&self, block: Uuid) -> bool {
+        self.root.enter(block)
+    }
+
+    /// Whether the children of a synced original were not yet read in this run.
+    pub fn enter_original(&self, block: Uuid) -> bool {
+        self.run.originals.borrow_mut().insert(block)
+    }
+
+    /// Tells of a page met in the tree, and when its block was last edited.
+    pub fn found_page(&self, id: Uuid, time: Option<DateTime<Utc>>) {
+        let mut inventory = self.run.inventory.borrow_mut();
+        if !inventory.has_page(id) && self.may_be_missing(time) && inventory.ask(id) {
+            self.root.begin();
+            self.run.queue.push(Task::FetchPage { id, under: Some(Rc::clone(self.root)) });
+        }
+    }
+
+    /// Tells of a database met in the tree, and when its block was last edited.
+    ///
+    /// A database that is known may have data sources that are not.
+    pub fn found_database(&self, id: Uuid, time: Option<DateTime<Utc>>) {
+        let mut inventory = self.run.inventory.borrow_mut();
+        if self.may_be_missing(time) && inventory.ask(id) {
+            self.root.begin();
+            self.run.queue.push(Task::FetchDatabase { id, under: Rc::clone(self.root) });
+        }
+    }
+
+    /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
+    /// incremental sync, and whatever no listing shows is in the state.
+    fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
+        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+    }
+}

@@ -1,0 +1,262 @@
+//! The walk over all pages, in the order of their last edit, and how far it got.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    rc::Rc,
+};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    Node, PageRef, ReadError, Resume, Unlisted,
+    run::{Run, Task},
+    visit::Visit,
+};
+use crate::streams::PageReader;
+
+/// A page whose tree is being read.
+///
+/// A page that no listing shows is a part of the page in which it was found: that one is not done before.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) page: PageRef,
+    /// Its place in the walk's order; none for pages that are tried again or were found on the way.
+    position: Option<usize>,
+    parent: Option<Rc<Self>>,
+    pending: Cell<usize>,
+    entered: RefCell<HashSet<Uuid>>,
+    /// Streams for which it could not be read.
+    failed: RefCell<HashSet<usize>>,
+    /// What no listing shows and was found below; known only once the page is done.
+    found: RefCell<Unlisted>,
+}
+
+impl Root {
+    fn new(page: PageRef, position: Option<usize>, parent: Option<Rc<Self>>) -> Rc<Self> {
+        Rc::new(Self {
+            page,
+            position,
+            parent,
+            pending: Cell::new(0),
+            entered: RefCell::default(),
+            failed: RefCell::default(),
+            found: RefCell::default(),
+        })
+    }
+
+    /// One more piece of work belongs to it.
+    pub(super) fn begin(&self) {
+        self.pending.set(self.pending.get() + 1);
+    }
+
+    /// Whether a block is entered for the first time.
+    pub(super) fn enter(&self, block: Uuid) -> bool {
+        self.entered.borrow_mut().insert(block)
+    }
+
+    /// The page of the walk's order that it belongs to.
+    pub(super) fn top(self: &Rc<Self>) -> Rc<Self> {
+        self.parent.as_ref().map_or_else(|| Rc::clone(self), Self::top)
+    }
+
+    pub(super) fn found_page(self: &Rc<Self>, id: Uuid) {
+        self.top().found.borrow_mut().pages.insert(id);
+    }
+
+    pub(super) fn found_data_source(self: &Rc<Self>, id: Uuid) {
+        self.top().found.borrow_mut().data_sources.insert(id);
+    }
+}
+
+/// The order of the walk and the longest prefix of it that is done.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    order: Vec<PageRef>,
+    is_done: Vec<bool>,
+    next: usize,
+    done_prefix: usize,
+    done_count: usize,
+}
+
+impl Walk {
+    pub(super) fn new(mut order: Vec<PageRef>) -> Self {
+        order.sort_unstable();
+        Self { is_done: vec![false; order.len()], order, next: 0, done_prefix: 0, done_count: 0 }
+    }
+
+    /// How far it got, if anywhere.
+    pub(super) fn reached(&self, until: DateTime<Utc>) -> Option<Resume> {
+        let last = self.done_prefix.checked_sub(1)?;
+        self.order.get(last).map(|mark| Resume { mark: *mark, until })
+    }
+
+    /// Pages done, and pages in all.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.done_count, self.order.len())
+    }
+
+    fn take(&mut self) -> Option<(usize, PageRef)> {
+        let position = self.next;
+        let page = *self.order.get(position)?;
+        self.next += 1;
+        Some((position, page))
+    }
+
+    fn finish(&mut self, position: usize) {
+        if let Some(done) = self.is_done.get_mut(position) {
+            *done = true;
+            self.done_count += 1;
+        }
+        while self.is_done.get(self.done_prefix) == Some(&true) {
+            self.done_prefix += 1;
+        }
+    }
+}
+
+impl Run {
+    /// Puts the enumerated pages in order; those that failed before come first.
+    pub(super) fn begin_walk(&self) {
+        let inventory = self.inventory.borrow();
+        let readers = || self.streams.iter().filter(|stream| stream.page_reader().is_some());
+        let retried: HashSet<Uuid> = readers().flat_map(|stream| stream.retry().pages.into_keys()).collect();
+        let start = readers().map(|stream| stream.state.start()).min();
+        let is_walked = |page: &PageRef| {
+            start.is_some_and(|start| page.last_edited_time >= start) && !retried.contains(&page.id)
+        };
+        let pages = inventory.pages().map(|(id, last_edited_time)| PageRef { last_edited_time, id });
+        *self.walk.borrow_mut() = Walk::new(pages.filter(is_walked).collect());
+        drop(inventory);
+        for id in retried {
+            // The time does not matter: these are read whatever it is.
+            let root = Root::new(PageRef { last_edited_time: DateTime::<Utc>::MAX_UTC, id }, None, None);
+            let tasks = self.tasks_of(&root, |stream| stream.retry().pages.contains_key(&id));
+            tasks.into_iter().for_each(|task| self.queue.push(task));
+        }
+    }
+
+    /// The work of the next page that has any.
+    pub(super) fn next_page(&self) -> Vec<Task> {
+        loop {
+            let Some((position, page)) = self.walk.borrow_mut().take() else { return Vec::new() };
+            let root = Root::new(page, Some(position), None);
+            let tasks = self.tasks_of(&root, |stream| stream.wants(&page, &self.inventory.borrow()));
+            if !tasks.is_empty() {
+                return tasks;
+            }
+            self.walk.borrow_mut().finish(position);
+        }
+    }
+
+    /// Reads a page that was found below another one.
+    pub(super) fn walk_found(&self, page: PageRef, under: &Rc<Root>) {
+        let root = Root::new(page, None, Some(Rc::clone(under)));
+        let top = root.top().page.id;
+        let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, top, &self.inventory.borrow()));
+        if !tasks.is_empty() {
+            under.begin();
+            tasks.into_iter().for_each(|task| self.queue.push(task));
+        }
+    }
+
+    fn tasks_of(&self, root: &Rc<Root>, wants: impl Fn(&super::stream_run::StreamRun) -> bool) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for (stream, run) in self.streams.iter().enumerate() {
+            if run.page_reader().is_some() && !run.is_stopped() && wants(run) {
+                root.begin();
+                tasks.push(Task::Visit { stream, root: Rc::clone(root), node: Node::page(root.page.id) });
+            }
+        }
+        tasks
+    }
+
+    /// Reads one node of a page for one stream.
+    pub(super) async fn visit(&self, index: usize, root: &Rc<Root>, node: Node) -> Result<(), ReadError> {
+        let Some(stream) = self.streams.get(index).filter(|stream| !stream.is_stopped()) else {
+            return Ok(());
+        };
+        let Some(reader) = stream.page_reader() else { return Ok(()) };
+        let since = stream.since_below(root.page.id, root.top().page.id, &self.inventory.borrow());
+        let visit = Visit { run: self, stream_index: index, stream, root, since };
+        reader.read(&visit, node).await
+    }
+
+    /// Notes that a page cannot be read now for a stream: the next sync tries it first.
+    pub(super) fn fail_root(&self, index: usize, root: &Rc<Root>, error: &ReadError) {
+        // What was found below a page is found again only when that page is read again.
+        let top = root.top();
+        top.failed.borrow_mut().insert(index);
+        let reached = self.walk.borrow().reached(self.until());
+        let Some(failed) = self.streams.get(index) else { return };
+        failed.fail_page(top.page.id, error, reached);
+        if failed.page_reader().is_some_and(PageReader::finds_objects) {
+            // Objects below the page that no listing shows are of these streams too.
+            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id));
+        }
+    }
+
+    /// One piece of work of a page is done.
+    pub(super) fn finish_part(&self, root: &Rc<Root>) {
+        root.pending.set(root.pending.get() - 1);
+        if root.pending.get() > 0 {
+            return;
+        }
+        if let Some(parent) = &root.parent {
+            return self.finish_part(parent);
+        }
+        let failed = root.failed.borrow();
+        if failed.is_empty() {
+            let found = root.found.take();
+            let mut unlisted = self.unlisted.borrow_mut();
+            unlisted.pages.extend(found.pages);
+            unlisted.data_sources.extend(found.data_sources);
+        }
+        match root.position {
+            Some(position) => self.walk.borrow_mut().finish(position),
+            None => {
+                for (index, stream) in self.streams.iter().enumerate() {
+                    let is_read = stream.page_reader().is_some() && !stream.is_stopped();
+                    if (is_read && !failed.contains(&index)) || (!is_read && failed.is_empty()) {
+                        stream.page_succeeded(root.page.id);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_mark_never_passes_a_page_that_is_not_done(
+            times in prop::collection::vec(0_i64..20, 1..40),
+            finished in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let base: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+            let page = |(index, minutes): (usize, &i64)| PageRef {
+                last_edited_time: base + TimeDelta::minutes(*minutes),
+                id: Uuid::from_u128(index as u128),
+            };
+            let mut walk = Walk::new(times.iter().enumerate().map(page).collect());
+            let mut done = HashSet::new();
+            while walk.take().is_some() {}
+            for index in finished {
+                let position = index.index(times.len());
+                if done.insert(position) {
+                    walk.finish(position);
+                }
+                let reached = walk.reached(base).map(|resume| resume.mark);
+                let expected = walk.order.iter().enumerate().take_while(|(at, _)| done.contains(at)).last();
+                prop_assert_eq!(reached, expected.map(|(_at, page)| *page));
+                prop_assert_eq!(walk.progress(), (done.len(), times.len()));
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The one place where a failure becomes a failure type and a sentence for the user.
+
+use crate::{
+    client::{ApiError, ListError, RequestError},
+    config::ConfigError,
+    engine::{ReadError, StateError},
+    protocol::{CatalogError, ErrorTrace, FailureType, StateFileError, StreamDescriptor},
+};
+
+/// A failure as the user sees it, and its technical cause.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// Whose fault it is.
+    pub failure_type: FailureType,
+    /// One sentence with an action.
+    pub message: String,
+    /// The cause, for us.
+    pub internal: Option<String>,
+}
+
+impl Failure {
+    /// The trace of this failure, of one stream or of the whole run.
+    pub fn to_trace(&self, stream: Option<&str>) -> ErrorTrace {
+        ErrorTrace {
+            message: self.message.clone(),
+            internal_message: self.internal.clone(),
+            failure_type: self.failure_type,
+            stream_descriptor: stream.map(StreamDescriptor::new),
+        }
+    }
+
+    fn new(failure_type: FailureType, message: impl Into<String>) -> Self {
+        Self { failure_type, message: message.into(), internal: None }
+    }
+}
+
+/// Everything that ends a command before or beside its streams.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("the {kind} file {path} cannot be read: {source}")]
+    File {
+        /// Config, catalog or state.
+        kind: &'static str,
+        /// As it was given.
+        path: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The config cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The catalog cannot be used.
+    #[error("the catalog file {path} cannot be used: {source}")]
+    Catalog {
+        /// As it was given.
+        path: String,
+        /// What is wrong.
+        source: CatalogError,
+    },
+    /// The state file cannot be used.
+    #[error("the state file {path} cannot be used: {source}")]
+    StateFile {
+        /// As it was given.
+        path: String,
+        /// What is wrong.
+        source: StateFileError,
+    },
+    /// A stream's state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(ApiError),
+    /// Streams failed.
+    #[error("these streams did not sync completely: {0}")]
+    Streams(String),
+    /// A panic.
+    #[error("an unexpected error inside the connector: {0}")]
+    Panic(String),
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn failure_type(&self) -> FailureType {
+        match self {
+            Self::File { .. }
+            | Self::Config(_)
+            | Self::Catalog { .. }
+            | Self::StateFile { .. }
+            | Self::State(_) => FailureType::Config,
+            Self::Client(_) | Self::Streams(_) | Self::Panic(_) => FailureType::System,
+        }
+    }
+
+    /// The failure as the user sees it.
+    pub fn to_failure(&self) -> Failure {
+        let advice = match self {
+            Self::File { .. } => "Check the path and its permissions.",
+            Self::Catalog { .. } => "Let the platform write it again from discover.",
+            Self::StateFile { .. } | Self::State(_) => "Correct it, or clear it to read everything again.",
+            Self::Client(_) => "Check the system's TLS configuration.",
+            Self::Panic(_) => "This is a bug: please report it with the log.",
+            Self::Config(_) | Self::Streams(_) => "",
+        };
+        let message = format!("{}. {advice}", sentence(&self.to_string()));
+        Failure::new(self.failure_type(), message.trim_end())
+    }
+}
+
+/// Describes a failed attempt; `capability` is what the integration needs for the stream concerned.
+pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
+    let (failure_type, message) = match error {
+        ApiError::Unauthorized { .. } => (
+            FailureType::Config,
+            "Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the \
+             integration's Configuration tab, or authorise again."
+                .to_owned(),
+        ),
+        ApiError::Forbidden { .. } => (
+            FailureType::Config,
+            format!(
+                "Notion denied access (403): the integration lacks the capability \"{capability}\". Grant it in the \
+                 integration's settings under Capabilities (for OAuth authorise again), or deselect the stream."
+            ),
+        ),
+        ApiError::EdgeBlocked { ray, .. } => (
+            FailureType::Config,
+            format!(
+                "The network edge in front of Notion blocks these requests (403, cf-ray {ray}). Check the network's \
+                 outgoing address, or ask Notion's support with that id."
+            ),
+        ),
+        ApiError::Blocked { .. } => (
+            FailureType::Config,
+            "Notion has restricted the API access of this integration. Waiting does not help: ask Notion's support."
+                .to_owned(),
+        ),
+        ApiError::NotFound { .. } => (
+            FailureType::Config,
+            "Notion does not find the object (404). Share it with the integration: ••• menu, Connections.".to_owned(),
+        ),
+        ApiError::Unavailable { status, .. } => (
+            FailureType::Transient,
+            format!("Notion is not available (status {status}) after many attempts. A later sync should succeed."),
+        ),
+        ApiError::RateLimited { .. } => {
+            (FailureType::Transient, "Notion's rate limit is reached. A later sync should succeed.".to_owned())
+        }
+        ApiError::Connect { detail } => (
+            FailureType::Transient,
+            format!(
+                "No connection to Notion: {detail}. Check that the network, the proxy and the TLS certificates let \
+                 requests through to api.notion.com."
+            ),
+        ),
+        ApiError::Timeout => (
+            FailureType::Transient,
+            "Notion did not answer in time, after many attempts. A later sync should succeed.".to_owned(),
+        ),
+        ApiError::CutOff { .. } => (
+            FailureType::Transient,
+            "The connection to Notion broke off again and again. A later sync should succeed.".to_owned(),
+        ),
+        ApiError::NotJson { .. } => (
+            FailureType::Transient,
+            "Something that is not Notion's API answered, such as a proxy's page. Check the network; a later sync may \
+             succeed."
+                .to_owned(),
+        ),
+        ApiError::Unexpected { status } => (
+            FailureType::Config,
+            format!(
+                "Got status {status}, which Notion's API never sends. A proxy seems to be in the way: check the network."
+            ),
+        ),
+        ApiError::InvalidCursor | ApiError::Rejected { .. } => (
+            FailureType::System,
+            "Notion rejected a request of the connector. This is a bug: please report it with the log.".to_owned(),
+        ),
+        ApiError::UnknownShape { .. } | ApiError::TooLarge { .. } => (
+            FailureType::System,
+            "Notion sent an answer that the connector cannot read. This is a bug: please report it with the log."
+                .to_owned(),
+        ),
+    };
+    Failure { failure_type, message, internal: Some(error.to_string()) }
+}
+
+/// Describes a failed request.
+pub fn describe_request_error(error: &RequestError, capability: &str) -> Failure {
+    Failure { internal: Some(error.to_string()), ..describe_api_error(&error.source, capability) }
+}
+
+/// Describes a failed listing.
+pub fn describe_list_error(error: &ListError, capability: &str) -> Failure {
+    match error {
+        ListError::Request(error) => describe_request_error(error, capability),
+        ListError::Broken { .. } => Failure {
+            failure_type: FailureType::Transient,
+            message: "A listing of Notion broke off again and again, so it cannot be read to its end. A later sync \
+                      should succeed."
+                .to_owned(),
+            internal: Some(error.to_string()),
+        },
+    }
+}
+
+/// Describes why a stream is not complete.
+pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
+    match error {
+        ReadError::List(error) => describe_list_error(error, capability),
+        ReadError::Request(error) => describe_request_error(error, capability),
+        ReadError::UnknownStream => Failure::new(
+            FailureType::Config,
+            "This connector has no such stream. Refresh the connection's schema and deselect the stream.",
+        ),
+        ReadError::SearchGap { newest, oldest } => Failure::new(
+            FailureType::Config,
+            format!(
+                "Notion's search shows at most its result limit from either end; pages edited between {oldest} and \
+                 {newest} that are in no database could not be listed. Split the workspace over several integrations, \
+                 or set a later start date."
+            ),
+        ),
+        ReadError::CrowdedMinute { data_source, minute } => Failure::new(
+            FailureType::Config,
+            format!(
+                "The data source {data_source} has more rows created in the minute {minute} than Notion lists in one \
+                 query; some of them could not be read. Split the data source."
+            ),
+        ),
+        ReadError::TooManyFailures { limit } => Failure::new(
+            FailureType::Transient,
+            format!(
+                "More than {limit} pages could not be read, so the stream was stopped. A later sync should succeed."
+            ),
+        ),
+        ReadError::Interrupted => Failure::new(
+            FailureType::Transient,
+            "The sync was stopped from outside. A later sync goes on from here.",
+        ),
+        ReadError::Panic(detail) => Failure {
+            failure_type: FailureType::System,
+            message:
+                "An unexpected error inside the connector. This is a bug: please report it with the log."
+                    .to_owned(),
+            internal: Some(detail.clone()),
+        },
+        ReadError::Output(_) => Failure::new(FailureType::System, "The output was closed."),
+    }
+}
+
+/// An error's words as the beginning of a sentence.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,299 @@
+//! The one way to stdout: a bounded channel to a writer on its own thread.
+//!
+//! A slow reader of stdout fills the channel, and that slows the reading of Notion: memory stays bounded.
+//! Log lines take a side way that never waits; the writer prints them before the next message.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, Write},
+    mem,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::{AirbyteMessage, LogLevel};
+
+/// How many batches and messages may wait for the writer.
+const CHANNEL_CAPACITY: usize = 16;
+
+/// Stdout was closed by its reader; nothing more can be said.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stdout was closed")]
+pub struct OutputClosed;
+
+/// Records of one stream, serialised, that travel to the writer together.
+#[derive(Debug)]
+pub struct RecordBatch {
+    stream: Arc<str>,
+    head: String,
+    lines: Vec<u8>,
+    count: u64,
+}
+
+impl RecordBatch {
+    /// Starts an empty batch, stamped with the present time.
+    pub fn new(stream: &Arc<str>) -> Self {
+        let name = Value::from(&**stream);
+        let emitted_at = Utc::now().timestamp_millis();
+        let head =
+            format!(r#"{{"type":"RECORD","record":{{"stream":{name},"emitted_at":{emitted_at},"data":"#);
+        Self { stream: Arc::clone(stream), head, lines: Vec::new(), count: 0 }
+    }
+
+    /// Adds one record by letting `write` append its JSON object.
+    ///
+    /// CR and LF are dropped: in valid JSON they can only stand between tokens, and would split the line.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.lines.extend_from_slice(self.head.as_bytes());
+        let start = self.lines.len();
+        write(&mut self.lines);
+        let record = self.lines.get(start..).unwrap_or_default();
+        if record.contains(&b'\n') || record.contains(&b'\r') {
+            let mut record = self.lines.split_off(start);
+            record.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+            self.lines.append(&mut record);
+        }
+        self.lines.extend_from_slice(b"}}\n");
+        self.count += 1;
+    }
+
+    /// Whether the batch holds no record.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The records it holds.
+    pub fn record_count(&self) -> u64 {
+        self.count
+    }
+
+    /// The bytes it holds.
+    pub fn byte_count(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+#[derive(Debug)]
+enum Output {
+    Records(RecordBatch),
+    State { stream: Arc<str>, state: Map<String, Value> },
+    Line(Vec<u8>),
+    Wake,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    logs: Mutex<VecDeque<Vec<u8>>>,
+    last_life_sign_ms: AtomicI64,
+    records: AtomicU64,
+}
+
+/// A handle that sends messages to the writer, in order.
+#[derive(Clone, Debug)]
+pub struct Emitter {
+    sender: mpsc::Sender<Output>,
+    shared: Arc<Shared>,
+}
+
+impl Emitter {
+    /// Sends records; waits while the output is slow.
+    pub async fn records(&self, batch: RecordBatch) -> Result<(), OutputClosed> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.send(Output::Records(batch)).await
+    }
+
+    /// Sends a stream's state; it covers every record of the stream sent before.
+    pub async fn state(&self, stream: &Arc<str>, state: Map<String, Value>) -> Result<(), OutputClosed> {
+        self.send(Output::State { stream: Arc::clone(stream), state }).await
+    }
+
+    /// Sends any other message.
+    pub async fn message(&self, message: &AirbyteMessage) -> Result<(), OutputClosed> {
+        self.send(Output::Line(message.to_line(Utc::now().timestamp_millis()))).await
+    }
+
+    /// Logs without waiting; the line is printed before the next message.
+    pub fn log(&self, level: LogLevel, message: String) {
+        self.push_aside(AirbyteMessage::Log(level, message).to_line(0));
+    }
+
+    fn push_aside(&self, line: Vec<u8>) {
+        self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner).push_back(line);
+        // A full channel means that the writer is busy and will see the line; a closed one, that nobody will.
+        drop(self.sender.try_send(Output::Wake));
+    }
+
+    /// Sends a message without waiting, before whatever waits; for what must be told whatever happens next.
+    pub fn message_at_once(&self, message: &AirbyteMessage) {
+        self.push_aside(message.to_line(Utc::now().timestamp_millis()));
+    }
+
+    /// When the last RECORD or STATE was written (milliseconds since the epoch; 0 before the first).
+    pub fn last_life_sign_ms(&self) -> i64 {
+        self.shared.last_life_sign_ms.load(Ordering::Relaxed)
+    }
+
+    /// How many records were written so far, of all streams.
+    pub fn record_count(&self) -> u64 {
+        self.shared.records.load(Ordering::Relaxed)
+    }
+
+    /// Returns when nobody reads the output any more.
+    pub async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
+    async fn send(&self, output: Output) -> Result<(), OutputClosed> {
+        self.sender.send(output).await.map_err(|_closed| OutputClosed)
+    }
+}
+
+/// What was written, by stream.
+#[derive(Clone, Debug, Default)]
+pub struct WriterReport {
+    /// Records by stream.
+    pub records: BTreeMap<String, u64>,
+}
+
+/// The receiving end; it runs on a thread of its own.
+#[derive(Debug)]
+pub struct Writer {
+    receiver: mpsc::Receiver<Output>,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    /// Makes a writer and the first handle to it.
+    pub fn new() -> (Emitter, Self) {
+        let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+        let shared = Arc::new(Shared::default());
+        (Emitter { sender, shared: Arc::clone(&shared) }, Self { receiver, shared })
+    }
+
+    /// Writes until every handle is gone, flushing at each STATE, when nothing waits, and at the end.
+    ///
+    /// An error of the output ends it at once; the senders then get [`OutputClosed`].
+    pub fn run(mut self, mut output: impl Write) -> io::Result<WriterReport> {
+        let mut report = WriterReport::default();
+        let mut since_state: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+        while let Some(next) = self.receiver.blocking_recv() {
+            self.write_logs(&mut output)?;
+            match next {
+                Output::Records(batch) => {
+                    output.write_all(&batch.lines)?;
+                    *report.records.entry(batch.stream.to_string()).or_default() += batch.count;
+                    self.shared.records.fetch_add(batch.count, Ordering::Relaxed);
+                    *since_state.entry(batch.stream).or_default() += batch.count;
+                    self.life_sign();
+                }
+                Output::State { stream, state } => {
+                    let count = since_state.insert(Arc::clone(&stream), 0).unwrap_or_default();
+                    output.write_all(&state_line(&stream, &state, count))?;
+                    output.flush()?;
+                    self.life_sign();
+                }
+                Output::Line(line) => output.write_all(&line)?,
+                Output::Wake => {}
+            }
+            if self.receiver.is_empty() {
+                output.flush()?;
+            }
+        }
+        self.write_logs(&mut output)?;
+        output.flush()?;
+        Ok(report)
+    }
+
+    fn write_logs(&self, output: &mut impl Write) -> io::Result<()> {
+        let logs = mem::take(&mut *self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner));
+        logs.iter().try_for_each(|line| output.write_all(line))
+    }
+
+    fn life_sign(&self) {
+        self.shared.last_life_sign_ms.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    }
+}
+
+fn state_line(stream: &str, state: &Map<String, Value>, record_count: u64) -> Vec<u8> {
+    #[expect(clippy::cast_precision_loss, reason = "the protocol wants a decimal number")]
+    let record_count = record_count as f64;
+    let message = json!({"type": "STATE", "state": {
+        "type": "STREAM",
+        "stream": {"stream_descriptor": {"name": stream}, "stream_state": state},
+        "sourceStats": {"recordCount": record_count},
+    }});
+    let mut line = message.to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(send: impl AsyncFnOnce(Emitter)) -> String {
+        let (emitter, writer) = Writer::new();
+        let thread = thread::spawn(move || {
+            let mut output = Vec::new();
+            writer.run(&mut output).unwrap();
+            String::from_utf8(output).unwrap()
+        });
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(send(emitter));
+        thread.join().unwrap()
+    }
+
+    #[test]
+    fn a_state_counts_the_records_since_the_one_before() {
+        let stream: Arc<str> = Arc::from("pages");
+        let output = written(async |emitter| {
+            let mut batch = RecordBatch::new(&stream);
+            batch.push(|out| out.extend_from_slice(b"{\"a\":1}"));
+            batch.push(|out| out.extend_from_slice(b"{\"a\":2}"));
+            emitter.records(batch).await.unwrap();
+            emitter.state(&stream, Map::new()).await.unwrap();
+            emitter.state(&stream, Map::new()).await.unwrap();
+        });
+        let counts: Vec<Value> = output
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .filter_map(|line| line.pointer("/state/sourceStats/recordCount").cloned())
+            .collect();
+        assert_eq!(counts, [json!(2.0), json!(0.0)]);
+        assert!(output.contains("\"recordCount\":2.0"));
+    }
+
+    #[test]
+    fn a_log_is_printed_before_the_message_sent_after_it() {
+        let output = written(async |emitter| {
+            emitter.log(LogLevel::Info, "first".to_owned());
+            emitter.message(&AirbyteMessage::Log(LogLevel::Info, "second".to_owned())).await.unwrap();
+        });
+        assert!(output.find("first").unwrap() < output.find("second").unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_makes_one_line(text in "\\PC*[\r\n]\\PC*", pretty in any::<bool>()) {
+            let record = json!({ "text": text, "list": [text, {"deep": text}] });
+            let raw = if pretty { serde_json::to_string_pretty(&record) } else { serde_json::to_string(&record) };
+            let mut batch = RecordBatch::new(&Arc::from("s"));
+            batch.push(|out| out.extend_from_slice(raw.unwrap().as_bytes()));
+            let line = String::from_utf8(batch.lines).unwrap();
+            prop_assert_eq!(line.matches('\n').count(), 1);
+            let parsed: Value = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(parsed.pointer("/record/data").unwrap(), &record);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The block tree of every synced page (<https://developers.notion.com/reference/get-block-children>).
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{
+    PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
+    record::{decode_text, plain_text, quoted},
+};
+use crate::{
+    client::{ApiError, ListRequest},
+    engine::{Node, ReadError, StateForm, Visit},
+};
+
+/// The stream of blocks.
+#[derive(Debug)]
+pub(super) struct Blocks;
+
+/// How deep a tree is read; 1 is directly in the page.
+const MAX_DEPTH: u8 = 30;
+
+static SPEC: StreamSpec = StreamSpec {
+    name: "blocks",
+    schema: include_str!("../../schemas/blocks.json"),
+    primary_key: "id",
+    cursor_field: Some("last_edited_time"),
+    state_form: StateForm::Global,
+    capability: "Read content",
+};
+
+impl SourceStream for Blocks {
+    fn spec(&self) -> &'static StreamSpec {
+        &SPEC
+    }
+
+    fn source(&self) -> Source {
+        Source::Pages(&Self)
+    }
+
+    /// Adds `plain_text`.
+    fn transform(&self, block: &mut RawObject<'_>) {
+        let kind = block.text("type").unwrap_or_default();
+        let text = block.get(&kind).and_then(payload_text);
+        block.set_text("plain_text", text.as_deref());
+    }
+}
+
+impl PageReader for Blocks {
+    fn scope(&self) -> PageScope {
+        PageScope::Edited
+    }
+
+    fn finds_objects(&self) -> bool {
+        true
+    }
+
+    fn read<'a>(&'a self, visit: &'a Visit<'a>, node: Node) -> LocalBoxFuture<'a, Result<(), ReadError>> {
+        self.read_children(visit, node).boxed_local()
+    }
+}
+
+impl Blocks {
+    /// Reads the direct children of a block or page.
+    async fn read_children(&self, visit: &Visit<'_>, node: Node) -> Result<(), ReadError> {
+        let request = ListRequest::get(format!("/v1/blocks/{}/children", node.id));
+        let mut listing = visit.list(request);
+        let mut sequence_number = 0;
+        loop {
+            let page = match listing.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(error) => match error.api_error() {
+                    Some(
+                        ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. },
+                    ) => {
+                        return Ok(skip_subtree(visit, node, error.api_error()));
+                    }
+                    _lasting => return Err(error.into()),
+                },
+            };
+            let mut batch = visit.batch();
+            for text in page.results() {
+                let Some(mut block) = visit.open(text) else { continue };
+                let id = block.id("id");
+                if id.is_some_and(|id| !listing.is_new(id)) {
+                    continue;
+                }
+                let time = block.time("last_edited_time");
+                if is_left_out(visit, &block, id, time) {
+                    continue;
+                }
+                let has_children = block.is_true("has_children");
+                if let (Some(id), true) = (id, has_children) {
+                    descend(visit, &block, id, node.depth);
+                }
+                if let Some(mut parent) = block.object("parent").map(RawObject::into_owned) {
+                    parent.set("sequence_number", sequence_number.to_string());
+                    block.set("parent", parent.to_json());
+                }
+                sequence_number += 1;
+                block.set("page_id", quoted(&visit.page_id().to_string()));
+                block.set("depth", node.depth.to_string());
+                self.transform(&mut block);
+                visit.add(&mut batch, &block, time);
+            }
+            visit.emit(batch).await?;
+        }
+    }
+}
+
+/// Counts a subtree that cannot be read. A synced original that cannot be read is tried through its copy first.
+fn skip_subtree(visit: &Visit<'_>, node: Node, error: Option<&ApiError>) {
+    if let Some(copy) = node.copy {
+        visit.push(Node { id: copy, copy: None, ..node });
+    } else if node.id == visit.page_id() {
+        visit.skip("page not found or not shared");
+    } else if matches!(error, Some(ApiError::Rejected { .. })) {
+        visit.skip(&format!("subtree of a {} block that Notion refuses to list", node.kind));
+    } else {
+        visit.skip("subtree not found or not shared");
+    }
+}
+
+/// Whether a block is no record: pages and databases are records elsewhere, AI blocks cannot be read.
+fn is_left_out(
+    visit: &Visit<'_>,
+    block: &RawObject<'_>,
+    id: Option<Uuid>,
+    time: Option<DateTime<Utc>>,
+) -> bool {
+    match block.text("type").as_deref() {
+        Some("child_page") => {
+            if let Some(id) = id {
+                visit.found_page(id, time);
+            }
+            true
+        }
+        Some("child_database") => {
+            if let Some(id) = id {
+                visit.found_database(id, time);
+            }
+            true
+        }
+        Some("ai_block") => {
+            visit.skip("ai_block, which the API cannot read");
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Pushes the children of a block, each subtree once.
+fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, depth: u8) {
+    let kind = block.text("type").unwrap_or_default();
+    // Asking for the children of an unsupported block is answered with 400.
+    if kind == "unsupported" {
+        return visit.skip("content of an unsupported block");
+    }
+    if depth == MAX_DEPTH {
+        return visit.skip("subtree deeper than 30 levels");
+    }
+    let kind = kind.into_owned();
+    let node = |id, copy| Node { id, depth: depth + 1, copy, kind: kind.clone() };
+    if kind != "synced_block" {
+        return if visit.enter(id) {
+            visit.push(node(id, None))
+        };
+    }
+    // The children of a copy are those of its original, which is the one that can always be read; once per run.
+    let source = block.object("synced_block");
+    let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
+    if visit.enter_original(original) {
+        visit.push(node(original, (original != id).then_some(id)));
+    }
+}
+
+/// The parts of a block's payload that hold text.
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow, default)]
+    rich_text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cells: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    caption: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    title: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    expression: Option<&'a RawValue>,
+}
+
+/// The text of a block: its rich text, a row's cells with tabs between them, an equation, a title or a caption.
+fn payload_text(payload: &str) -> Option<String> {
+    let payload: Payload<'_> = serde_json::from_str(payload).ok()?;
+    if let Some(text) = payload.rich_text.and_then(|raw| plain_text(raw.get())) {
+        return Some(text);
+    }
+    if let Some(cells) = payload.cells {
+        let cells: Vec<&RawValue> = serde_json::from_str(cells.get()).ok()?;
+        let cells: Vec<String> =
+            cells.iter().map(|cell| plain_text(cell.get()).unwrap_or_default()).collect();
+        return Some(cells.join("\t"));
+    }
+    if let Some(expression) = payload.expression.and_then(|raw| decode_text(raw.get())) {
+        return Some(expression.into_owned());
+    }
+    [payload.title, payload.caption].into_iter().flatten().find_map(|raw| plain_text(raw.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(block: &str) -> Option<String> {
+        let mut block = RawObject::parse(block).unwrap();
+        Blocks.transform(&mut block);
+        block.text("plain_text").map(std::borrow::Cow::into_owned)
+    }
+
+    #[test]
+    fn each_kind_of_text_is_found() {
+        let cases = [
+            (
+                r#"{"type":"paragraph","paragraph":{"rich_text":[{"plain_text":"a"},{"plain_text":"b"}]}}"#,
+                Some("ab"),
+            ),
+            (r#"{"type":"paragraph","paragraph":{"rich_text":[]}}"#, Some("")),
+            (
+                r#"{"type":"code","code":{"caption":[{"plain_text":"c"}],"rich_text":[{"plain_text":"x"}]}}"#,
+                Some("x"),
+            ),
+            (r#"{"type":"image","image":{"caption":[{"plain_text":"c"}]}}"#, Some("c")),
+            (
+                r#"{"type":"table_row","table_row":{"cells":[[{"plain_text":"a"}],[],[{"plain_text":"b"}]]}}"#,
+                Some("a\t\tb"),
+            ),
+            (r#"{"type":"equation","equation":{"expression":"e=mc^2"}}"#, Some("e=mc^2")),
+            (r#"{"type":"transcription","transcription":{"title":[{"plain_text":"T"}]}}"#, Some("T")),
+            (r#"{"type":"divider","divider":{}}"#, None),
+            (r#"{"type":null,"new":{"rich_text":[]}}"#, None),
+            (r#"{"type":"new","new":{"rich_text":"x"}}"#, None),
+        ];
+        for (block, expected) in cases {
+            assert_eq!(text_of(block).as_deref(), expected, "{block}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Unresolved comments of every synced page (<https://developers.notion.com/reference/list-comments>).
+
+use futures_util::{FutureExt, future::LocalBoxFuture};
+
+use super::{
+    PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
+    record::{plain_text, quoted},
+};
+use crate::{
+    client::{ApiError, ListRequest},
+    engine::{Node, ReadError, StateForm, Visit},
+};
+
+/// The stream of comments.
+#[derive(Debug)]
+pub(super) struct Comments;
+
+static SPEC: StreamSpec = StreamSpec {
+    name: "comments",
+    schema: include_str!("../../schemas/comments.json"),
+    primary_key: "id",
+    cursor_field: Some("last_edited_time"),
+    state_form: StateForm::Global,
+    capability: "Read comments",
+};
+
+impl SourceStream for Comments {
+    fn spec(&self) -> &'static StreamSpec {
+        &SPEC
+    }
+
+    fn source(&self) -> Source {
+        Source::Pages(&Self)
+    }
+
+    /// Adds `plain_text`.
+    fn transform(&self, comment: &mut RawObject<'_>) {
+        let text = comment.get("rich_text").and_then(plain_text);
+        comment.set_text("plain_text", text.as_deref());
+    }
+}
+
+impl PageReader for Comments {
+    /// A new comment does not move its page's time.
+    fn scope(&self) -> PageScope {
+        PageScope::Synced
+    }
+
+    fn finds_objects(&self) -> bool {
+        false
+    }
+
+    fn read<'a>(&'a self, visit: &'a Visit<'a>, node: Node) -> LocalBoxFuture<'a, Result<(), ReadError>> {
+        let request = ListRequest::get(format!("/v1/comments?block_id={}", node.id));
+        async move {
+            let mut listing = visit.list(request);
+            loop {
+                let page = match listing.next().await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => return Ok(()),
+                    // The page was deleted or unshared since it was listed, or is of a kind without comments.
+                    Err(error) if matches!(error.api_error(), Some(ApiError::NotFound { .. })) => {
+                        return Ok(visit.skip("page not found or not shared"));
+                    }
+                    Err(error) if matches!(error.api_error(), Some(ApiError::Rejected { .. })) => {
+                        return Ok(visit.skip("page whose comments Notion refuses to list"));
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                let mut batch = visit.batch();
+                for text in page.results() {
+                    let Some(mut comment) = visit.open(text) else { continue };
+                    if comment.id("id").is_some_and(|id| !listing.is_new(id)) {
+                        continue;
+                    }
+                    let time = comment.time("last_edited_time");
+                    comment.set("page_id", quoted(&visit.page_id().to_string()));
+                    self.transform(&mut comment);
+                    visit.add(&mut batch, &comment, time);
+                }
+                visit.emit(batch).await?;
+            }
+        }
+        .boxed_local()
+    }
+}
