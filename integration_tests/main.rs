@@ -1,5 +1,22 @@
 //! End-to-end tests: the connector against a fake Notion over real HTTP.
 #![cfg(test)]
 
+mod bad_input;
+mod cat;
+mod chaos;
+mod check;
+mod command_line;
+mod completion;
+mod conformance;
+mod enumeration;
+mod faults;
+mod fuzz;
+mod invariants;
+mod migration;
+mod process;
+mod rate_limit;
 mod read;
+mod recordings;
+mod resume;
+mod security;
 mod support;
