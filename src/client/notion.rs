@@ -206,13 +206,13 @@ impl NotionClient {
                     sleep(delay).await;
                 }
                 RetryDecision::GiveUp => {
-                    let path = request.path().to_owned();
+                    let path = request.path().into();
                     return Err(RequestError {
                         method: request.method,
                         path,
                         attempts: attempts + 1,
                         elapsed: started.elapsed(),
-                        request_id,
+                        request_id: request_id.map(String::into_boxed_str),
                         source: error,
                     });
                 }

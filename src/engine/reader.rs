@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -140,7 +140,7 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         inventory: RefCell::new(Inventory::default()),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
-        originals: RefCell::new(HashSet::new()),
+        originals: RefCell::new(HashMap::new()),
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
@@ -418,25 +418,25 @@ impl Run {
 
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     async fn keep_informed(&self, progress: &Progress<'_>) {
-        let mut holds = self.client.gate().subscribe();
+        let mut announced = self.client.gate().subscribe();
         let mut ticks = interval(Duration::from_millis(200).min(self.policy.interval));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut held = false;
+        let mut was_held = false;
         loop {
             ticks.tick().await;
-            let hold = *holds.borrow_and_update();
+            let hold = *announced.borrow_and_update();
             let is_held = hold.is_some_and(|hold| !hold.remaining().is_zero());
-            if let Some(hold) = hold.filter(|_| is_held && !held) {
+            if let Some(hold) = hold.filter(|_| is_held && !was_held) {
                 info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
             }
-            if is_held != held {
+            if is_held != was_held {
                 let reason = hold.filter(|_| is_held).map(|hold| StatusReason::RateLimited {
                     quota_reset_ms: hold.reset_at.timestamp_millis(),
                 });
                 if self.tell_running(reason).await.is_err() {
                     return;
                 }
-                held = is_held;
+                was_held = is_held;
             }
             self.checkpoint_if_due().await;
             let silence_ms = Utc::now().timestamp_millis() - self.last_sign_of_life_ms();

@@ -24,6 +24,13 @@ const MAX_RETRY_LIST: usize = 100;
 /// How many reasons of skipping are told apart; more would be a flood of block types.
 const MAX_SKIP_REASONS: usize = 100;
 
+/// A stream that ended before the walk did.
+#[derive(Clone, Copy, Debug)]
+struct Stopped {
+    /// Where the walk was then.
+    reached: Option<Resume>,
+}
+
 /// One configured stream.
 pub(super) struct StreamRun {
     pub(super) stream: &'static dyn SourceStream,
@@ -37,7 +44,7 @@ pub(super) struct StreamRun {
     /// The position in the state that was sent last.
     sent_at: Cell<Option<Resume>>,
     /// The walk's position when the stream was stopped; nothing is read for it after that.
-    stopped_at: Cell<Option<Option<Resume>>>,
+    stopped: Cell<Option<Stopped>>,
     is_running: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
@@ -65,7 +72,7 @@ impl StreamRun {
             state,
             failure: RefCell::new(None),
             misses_more: Cell::new(false),
-            stopped_at: Cell::new(None),
+            stopped: Cell::new(None),
             is_running: Cell::new(false),
             record_count: Cell::new(0),
             byte_count: Cell::new(0),
@@ -161,8 +168,8 @@ impl StreamRun {
     /// Ends the stream: nothing is read for it any more, and its state stays where the walk is now.
     pub(super) fn stop(&self, error: &ReadError, reached: Option<Resume>) {
         self.fail(error);
-        if self.stopped_at.get().is_none() {
-            self.stopped_at.set(Some(reached));
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(Stopped { reached }));
         }
     }
 
@@ -216,12 +223,12 @@ impl StreamRun {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped_at.get().is_some()
+        self.stopped.get().is_some()
     }
 
     /// The walk's position that the stream's state may show.
     pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
-        let reached = self.stopped_at.get().unwrap_or(walk);
+        let reached = self.stopped.get().map_or(walk, |stopped| stopped.reached);
         // A position behind the stored one would only read pages again.
         match (reached, self.state.resume()) {
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),

@@ -1,6 +1,6 @@
 //! What a stream may do while it reads a page: list, emit, go on, skip.
 
-use std::rc::Rc;
+use std::{collections::hash_map::Entry, rc::Rc};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -100,9 +100,22 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run.
+    /// Whether the children of a synced original were not yet read in this run, as far back as is wanted now.
     pub fn enter_original(&self, block: Uuid) -> bool {
-        self.run.originals.borrow_mut().insert(block)
+        match self.run.originals.borrow_mut().entry(block) {
+            Entry::Vacant(entry) => {
+                entry.insert(self.since);
+                true
+            }
+            // A page that is tried again wants older records than the pages before it did.
+            Entry::Occupied(mut entry) => {
+                let is_wider = self.since < *entry.get();
+                if is_wider {
+                    entry.insert(self.since);
+                }
+                is_wider
+            }
+        }
     }
 
     /// Tells of a page met in the tree, and when its block was last edited.

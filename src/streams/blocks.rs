@@ -76,7 +76,8 @@ impl Blocks {
                     Some(
                         ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. },
                     ) => {
-                        return Ok(skip_subtree(visit, node, error.api_error()));
+                        skip_subtree(visit, node, error.api_error());
+                        return Ok(());
                     }
                     _lasting => return Err(error.into()),
                 },
@@ -165,9 +166,10 @@ fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, depth: u8) {
     let kind = kind.into_owned();
     let node = |id, copy| Node { id, depth: depth + 1, copy, kind: kind.clone() };
     if kind != "synced_block" {
-        return if visit.enter(id) {
-            visit.push(node(id, None))
-        };
+        if visit.enter(id) {
+            visit.push(node(id, None));
+        }
+        return;
     }
     // The children of a copy are those of its original, which is the one that can always be read; once per run.
     let source = block.object("synced_block");
