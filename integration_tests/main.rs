@@ -8,6 +8,7 @@ mod check;
 mod command_line;
 mod completion;
 mod conformance;
+mod drift;
 mod enumeration;
 mod faults;
 mod fuzz;

@@ -533,7 +533,7 @@ impl ObjectBatch {
 /// Changes an object into the stream's record and adds it.
 pub(super) fn add_record(batch: &mut RecordBatch, stream: &StreamRun, mut object: RawObject<'_>) {
     stream.stream.transform(&mut object);
-    batch.push(|out| object.write(out));
+    stream.add(batch, &object);
 }
 
 fn created_time(text: &str) -> Option<DateTime<Utc>> {

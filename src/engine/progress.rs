@@ -171,6 +171,13 @@ impl Run {
             for (reason, count) in stream.skipped() {
                 append(&mut text, format_args!(", skipped {count} × {reason}"));
             }
+            let (unknown, looked_at) = stream.unknown_fields();
+            for (path, count) in unknown {
+                append(
+                    &mut text,
+                    format_args!(", unknown field {path} in {count} of {looked_at} records looked at"),
+                );
+            }
             let retry = stream.retry();
             let waiting = retry.pages.len() + retry.data_sources.len();
             if waiting > 0 {

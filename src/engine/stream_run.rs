@@ -15,7 +15,8 @@ use super::{PageRef, ReadError, Resume, RetryList, StreamState, inventory::Inven
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
-    streams::{PageReader, PageScope, Source, SourceStream},
+    protocol::RecordBatch,
+    streams::{PageReader, PageScope, RawObject, SchemaDrift, Source, SourceStream},
 };
 
 /// How many objects of a stream may fail before it is stopped.
@@ -50,6 +51,7 @@ pub(super) struct StreamRun {
     byte_count: Cell<u64>,
     excluded: Cell<u64>,
     skipped: RefCell<BTreeMap<String, u64>>,
+    drift: RefCell<SchemaDrift>,
     /// The latest time of a record that was seen.
     newest_record: Cell<Option<DateTime<Utc>>>,
 }
@@ -78,6 +80,7 @@ impl StreamRun {
             byte_count: Cell::new(0),
             excluded: Cell::new(0),
             skipped: RefCell::new(BTreeMap::new()),
+            drift: RefCell::new(SchemaDrift::new(spec.schema)),
             newest_record: Cell::new(None),
         }
     }
@@ -264,6 +267,26 @@ impl StreamRun {
             self.excluded.set(self.excluded.get() + 1);
         }
         is_included
+    }
+
+    /// Adds a record to a batch, and compares some with the schema.
+    pub(super) fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>) {
+        let mut drift = self.drift.borrow_mut();
+        if drift.is_due() {
+            for path in drift.look_at(&record.to_json()) {
+                warn!(
+                    stream = &*self.name,
+                    "Notion sends a field that the schema does not know, so destinations may drop it: {path}."
+                );
+            }
+        }
+        batch.push(|out| record.write(out));
+    }
+
+    /// The fields that the schema does not know, each with the records it was met in, and the records looked at.
+    pub(super) fn unknown_fields(&self) -> (BTreeMap<String, u64>, u64) {
+        let drift = self.drift.borrow();
+        (drift.unknown().clone(), drift.looked_at())
     }
 
     pub(super) fn newest_record(&self) -> Option<DateTime<Utc>> {

@@ -75,7 +75,7 @@ impl Visit<'_> {
     /// Adds a record, unless it is older than what is wanted.
     pub fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>, time: Option<DateTime<Utc>>) {
         if self.stream.includes(time, self.since) {
-            batch.push(|out| record.write(out));
+            self.stream.add(batch, record);
         }
     }
 
