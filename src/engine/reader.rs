@@ -31,7 +31,7 @@ use crate::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
         StreamDescriptor, StreamStatus, SyncMode,
     },
-    streams::{STREAMS, Source},
+    streams::{PageReader, STREAMS, Source},
 };
 
 /// What to read, and how.
@@ -217,6 +217,15 @@ impl Run {
         }
         self.ask_for_unlisted();
         self.drive(Vec::new).await;
+        // Where trees are walked, objects of these streams may still be found.
+        let finds_objects =
+            self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
+        self.finish_early(|source| match source {
+            Source::Listing(_) => true,
+            Source::Enumeration(_) => !finds_objects,
+            Source::Pages(_) => false,
+        })
+        .await;
         let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         self.begin_walk();
@@ -306,10 +315,7 @@ impl Run {
                 }
             }
             About::Search(kind) => self.settle_search(*kind, error),
-            About::Query { data_source, archived, root } => {
-                self.fail_query(*data_source, *archived, error);
-                self.settle_below(root.as_ref(), error);
-            }
+            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
             About::Page { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().pages.remove(id);
                 self.skip_object(crate::streams::ObjectKind::Page, "page not found or not shared");
@@ -369,7 +375,7 @@ impl Run {
     fn settle_below(&self, root: Option<&Rc<super::walk::Root>>, error: &ReadError) {
         let Some(root) = root else { return };
         for (index, stream) in self.streams.iter().enumerate() {
-            if stream.page_reader().is_some_and(crate::streams::PageReader::finds_objects) {
+            if stream.page_reader().is_some_and(PageReader::finds_objects) {
                 self.fail_root(index, root, error);
             }
         }
@@ -407,7 +413,8 @@ impl Run {
             let reached = stream.reached(walk);
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
-            if is_further || (all && stream.stream.spec().cursor_field.is_some()) {
+            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
+            if is_wanted && !stream.is_finished() {
                 let state = stream.state.in_progress(reached, &stream.retry(), &self.unlisted.borrow());
                 stream.set_sent_at(reached);
                 self.emitter.state(&stream.name, state).await?;
@@ -457,7 +464,7 @@ impl Run {
     }
 
     async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped()) {
+        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
             let descriptor = StreamDescriptor::new(&*stream.name);
             let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
             self.emitter.message(&message).await?;
@@ -465,8 +472,21 @@ impl Run {
         Ok(())
     }
 
-    /// The last state and status of a stream.
+    /// Completes the streams that nothing can be added to any more.
+    async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
+            if self.finish(stream).await.is_err() {
+                // Whoever watches the output ends the run.
+                return;
+            }
+        }
+    }
+
+    /// The last state and status of a stream, unless they were sent before.
     async fn finish(&self, stream: &StreamRun) -> Result<(), OutputClosed> {
+        if stream.is_finished() {
+            return Ok(());
+        }
         let spec = stream.stream.spec();
         let failure = stream.failure();
         if let Some(failure) = &failure {
@@ -488,7 +508,9 @@ impl Run {
         };
         self.emitter.state(&stream.name, state).await?;
         let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
-        self.status(stream, status).await
+        self.status(stream, status).await?;
+        stream.set_finished();
+        Ok(())
     }
 
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
@@ -520,7 +542,7 @@ impl Run {
 enum About {
     Stream(usize),
     Search(crate::streams::ObjectKind),
-    Query { data_source: uuid::Uuid, archived: bool, root: Option<Rc<super::walk::Root>> },
+    Query { data_source: uuid::Uuid, archived: bool },
     Page { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     DataSource { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     Database { root: Option<Rc<super::walk::Root>> },
@@ -535,7 +557,7 @@ impl About {
             Task::List { stream } => Self::Stream(*stream),
             Task::Search(kind) => Self::Search(*kind),
             Task::Query { data_source, archived, .. } => {
-                Self::Query { data_source: *data_source, archived: *archived, root }
+                Self::Query { data_source: *data_source, archived: *archived }
             }
             Task::FetchPage { id, .. } => Self::Page { id: *id, root },
             Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },

@@ -175,7 +175,7 @@ impl Run {
         }
         let reached = self.walk.borrow().reached(self.until());
         for stream in &self.streams {
-            if !stream.is_stopped() {
+            if !stream.is_stopped() && !stream.is_finished() {
                 stream.stop(error, reached);
             }
         }

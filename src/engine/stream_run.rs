@@ -47,6 +47,7 @@ pub(super) struct StreamRun {
     /// The walk's position when the stream was stopped; nothing is read for it after that.
     stopped: Cell<Option<Stopped>>,
     is_running: Cell<bool>,
+    is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
     excluded: Cell<u64>,
@@ -76,6 +77,7 @@ impl StreamRun {
             misses_more: Cell::new(false),
             stopped: Cell::new(None),
             is_running: Cell::new(false),
+            is_finished: Cell::new(false),
             record_count: Cell::new(0),
             byte_count: Cell::new(0),
             excluded: Cell::new(0),
@@ -243,6 +245,15 @@ impl StreamRun {
     /// Whether this is the first record; from then on the stream is running.
     pub(super) fn start_running(&self) -> bool {
         !self.is_running.replace(true)
+    }
+
+    /// Notes that the last state and status were sent.
+    pub(super) fn set_finished(&self) {
+        self.is_finished.set(true);
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished.get()
     }
 
     pub(super) fn count_records(&self, records: u64, bytes: u64) {

@@ -24,8 +24,8 @@ pub struct Node {
     pub id: Uuid,
     /// The depth of its children; 1 is directly in the page.
     pub depth: u8,
-    /// The copy through which a synced original was met: the way to try when the original cannot be read.
-    pub copy: Option<Uuid>,
+    /// What to read in its place when it cannot be listed itself.
+    pub instead: Vec<Uuid>,
     /// The block's type, for the report.
     pub kind: String,
 }
@@ -33,7 +33,7 @@ pub struct Node {
 impl Node {
     /// The page itself.
     pub(super) fn page(id: Uuid) -> Self {
-        Self { id, depth: 1, copy: None, kind: "page".to_owned() }
+        Self { id, depth: 1, instead: Vec::new(), kind: "page".to_owned() }
     }
 }
 

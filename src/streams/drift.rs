@@ -99,8 +99,8 @@ impl SchemaDrift {
 /// Where a value stands; a list from the inside out, so that the known ones cost nothing.
 enum Path<'p> {
     Root,
-    Field(&'p Path<'p>, &'p str),
-    Items(&'p Path<'p>),
+    Field(&'p Self, &'p str),
+    Items(&'p Self),
 }
 
 impl fmt::Display for Path<'_> {
@@ -141,16 +141,15 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             let path = Path::Field(self.path, &key);
-            match self.shape.properties.get(&*key) {
-                Some(shape) => map.next_value_seed(Walk { shape, path: &path, found: &mut *self.found })?,
-                None => {
-                    // An object that may hold anything declares no fields.
-                    if !self.shape.properties.is_empty() {
-                        self.found.push(path.to_string());
-                    }
-                    map.next_value::<IgnoredAny>()?;
-                }
+            if let Some(shape) = self.shape.properties.get(&*key) {
+                map.next_value_seed(Walk { shape, path: &path, found: &mut *self.found })?;
+                continue;
             }
+            // An object that may hold anything declares no fields.
+            if !self.shape.properties.is_empty() {
+                self.found.push(path.to_string());
+            }
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }
