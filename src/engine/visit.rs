@@ -25,7 +25,7 @@ pub struct Node {
     /// The depth of its children; 1 is directly in the page.
     pub depth: u8,
     /// What to read in its place when it cannot be listed itself.
-    pub instead: Vec<Uuid>,
+    pub instead: Vec<Self>,
     /// The block's type, for the report.
     pub kind: String,
 }
