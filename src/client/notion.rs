@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use reqwest::Url;
@@ -69,6 +70,7 @@ struct Shared {
     oauth: Option<OAuthClient>,
     on_refresh: OnRefresh,
     counts: Mutex<BTreeMap<&'static str, RequestCounts>>,
+    clock_lead: OnceLock<Duration>,
 }
 
 struct Token {
@@ -119,6 +121,7 @@ impl NotionClient {
             oauth: settings.oauth,
             on_refresh: Box::new(on_refresh),
             counts: Mutex::default(),
+            clock_lead: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared), stream: "all" })
     }
@@ -132,6 +135,13 @@ impl NotionClient {
     /// The gate, to watch its holds.
     pub fn gate(&self) -> &Gate {
         &self.shared.gate
+    }
+
+    /// How far this machine's clock is ahead of Notion's, by the first answer; zero before it, or when it is behind.
+    ///
+    /// It is too large by the time that answer took and by up to a second.
+    pub fn clock_lead(&self) -> Duration {
+        self.shared.clock_lead.get().copied().unwrap_or_default()
     }
 
     /// What was sent so far, by stream.
@@ -167,7 +177,7 @@ impl NotionClient {
             let request = build(last_error.as_ref());
             let generation = self.shared.token.read().await.generation;
             let (error, request_id) = match self.attempt(&request).await {
-                Ok(Answer { body, request_id }) => match accept(body) {
+                Ok(Answer { body, request_id, .. }) => match accept(body) {
                     Ok(accepted) => return Ok(accepted),
                     Err(error) => (error, request_id),
                 },
@@ -226,7 +236,12 @@ impl NotionClient {
         let token = self.shared.token.read().await.access.clone();
         self.count(|counts| counts.sent += 1);
         debug!(stream = self.stream, method = %request.method, target = request.target, "A request is sent.");
-        self.shared.transport.send(request, Credentials::Bearer(&token)).await
+        let answer = self.shared.transport.send(request, Credentials::Bearer(&token)).await?;
+        if let Some(date) = answer.date {
+            let lead = || SystemTime::now().duration_since(date).unwrap_or_default();
+            self.shared.clock_lead.get_or_init(lead);
+        }
+        Ok(answer)
     }
 
     /// Makes sure that the token is newer than `generation`; returns whether it is.

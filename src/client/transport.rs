@@ -1,10 +1,14 @@
 //! One attempt over HTTP: what is sent, how long it may take, how much may come back.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{
+    error::Error as StdError,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Client, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -91,6 +95,8 @@ pub(super) enum Credentials<'a> {
 pub(super) struct Answer {
     pub(super) body: String,
     pub(super) request_id: Option<String>,
+    /// Notion's time, to the second.
+    pub(super) date: Option<SystemTime>,
 }
 
 /// A failed attempt and Notion's id of it.
@@ -180,7 +186,8 @@ impl Transport {
         }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
-        Ok(Answer { body, request_id })
+        let date = text(&headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
+        Ok(Answer { body, request_id, date })
     }
 }
 

@@ -144,7 +144,7 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
-        began: to_minute(Utc::now()),
+        began_here: Utc::now(),
         started: Instant::now(),
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
@@ -532,7 +532,7 @@ impl Run {
             Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began);
+        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
         (newest - self.lookback).max(stream.state.start())
     }
 }
