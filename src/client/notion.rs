@@ -60,6 +60,10 @@ pub struct RequestCounts {
     pub rate_limited: u64,
 }
 
+/// How often one request is sent again with a newer token. Someone else's refresh may come first, so once is too
+/// little; a token that is refused although it is new stays refused.
+const MAX_REFRESHES: u32 = 2;
+
 type OnRefresh = Box<dyn Fn(&RefreshedTokens) + Send + Sync>;
 
 struct Shared {
@@ -172,6 +176,7 @@ impl NotionClient {
         let mut delays = self.shared.retry.delays();
         let mut attempts = 0;
         let mut holds_in_a_row = 0;
+        let mut refreshes = 0;
         let mut last_error = None;
         loop {
             let request = build(last_error.as_ref());
@@ -183,7 +188,9 @@ impl NotionClient {
                 },
                 Err(Failure { error, request_id }) => (error, request_id),
             };
-            if matches!(error, ApiError::Unauthorized { .. }) && self.refresh(generation).await {
+            let is_refused = matches!(error, ApiError::Unauthorized { .. }) && refreshes < MAX_REFRESHES;
+            if is_refused && self.refresh(generation).await {
+                refreshes += 1;
                 continue;
             }
             let decision = self.shared.retry.decide(&error, &mut delays, holds_in_a_row);
@@ -289,8 +296,11 @@ impl NotionClient {
         };
         let mut delays = self.shared.retry.delays();
         loop {
-            let credentials =
-                Credentials::Basic { username: &oauth.client_id, password: &oauth.client_secret };
+            let credentials = Credentials::Basic {
+                username: &oauth.client_id,
+                password: &oauth.client_secret,
+                refresh_token: refresh,
+            };
             self.count(|counts| counts.sent += 1);
             let error = match self.shared.transport.send(&request, credentials).await {
                 Ok(answer) => {

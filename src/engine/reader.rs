@@ -117,7 +117,8 @@ pub async fn read(
         Err(OutputClosed) => outcome.stop = Some(Stop::OutputClosed),
     }
     for name in unknown {
-        outcome.failed.push((name, describe_read_error(&ReadError::UnknownStream, "")));
+        let failure = describe_read_error(&ReadError::UnknownStream(name.clone()), "");
+        outcome.failed.push((name, failure));
     }
     for stream in &run.streams {
         outcome.failed.extend(stream.failure().map(|failure| (stream.name.to_string(), failure)));
@@ -197,7 +198,7 @@ impl Run {
 
     /// A stream that the catalog names and the connector does not have.
     async fn refuse(&self, name: &str) -> Result<(), OutputClosed> {
-        let failure = describe_read_error(&ReadError::UnknownStream, "");
+        let failure = describe_read_error(&ReadError::UnknownStream(name.to_owned()), "");
         self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(name)))).await?;
         let descriptor = StreamDescriptor::new(name);
         self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None)).await
