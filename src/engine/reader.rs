@@ -125,11 +125,14 @@ pub async fn read(
     Ok(outcome)
 }
 
-fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
+fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
     let mut unlisted = Unlisted::default();
     for stream in &streams {
         unlisted.pages.extend(&stream.state.unlisted().pages);
         unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
+    }
+    for stream in &mut streams {
+        stream.state.forget_resume_unless_knowing(&unlisted);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
