@@ -39,6 +39,9 @@ const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
 
+/// How often `check` tries again: a person is waiting for the answer, for whom minutes are too long.
+const CHECK_RETRIES: usize = 3;
+
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -153,7 +156,9 @@ async fn perform(
             Ok(Ok(SUCCESS))
         }
         Command::Check { config } => {
-            let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
+            let mut settings = *settings;
+            settings.retry.max_retries = settings.retry.max_retries.min(CHECK_RETRIES);
+            let client = match load_config(&config).and_then(|config| connect(&config, emitter, &settings)) {
                 Ok(client) => client,
                 Err(error) => return Ok(Err(error)),
             };

@@ -429,7 +429,8 @@ impl Run {
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     async fn keep_informed(&self, progress: &Progress<'_>) {
         let mut announced = self.client.gate().subscribe();
-        let mut ticks = interval(Duration::from_millis(200).min(self.policy.interval));
+        let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
+        let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut was_held = false;
         loop {
