@@ -78,13 +78,13 @@ impl<'a> Progress<'a> {
     fn draw(&self, bar: &ProgressBar, hold: Option<Hold>) {
         let status = self.status(hold);
         if status.total > 0 && bar.length().is_none() {
-            bar.set_style(style("{spinner} [{bar:24}] {wide_msg}"));
+            bar.set_style(style("{spinner} [{bar:12}] {wide_msg}"));
         }
         if status.total > 0 {
             bar.set_length(status.total as u64);
             bar.set_position(status.done as u64);
         }
-        bar.set_message(status.to_string());
+        bar.set_message(format!("{status:#}"));
         bar.tick();
     }
 
@@ -193,7 +193,7 @@ impl Run {
     }
 }
 
-/// How far a run is; shown as one line.
+/// How far a run is; shown as one line, in the alternate form as a short one with what changes most in front.
 struct Status {
     /// Pages that the enumeration knows.
     found: usize,
@@ -210,17 +210,23 @@ struct Status {
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { found, done, total, records, requests_a_minute, held, left } = self;
+        let held = held.map(|held| held.as_secs() + 1);
+        let left = left.map(|left| duration(left.as_secs()));
+        if formatter.alternate() {
+            match total {
+                0 => write!(formatter, "{found} pages found")?,
+                _ => write!(formatter, "{done} of {total} pages")?,
+            }
+            held.map_or(Ok(()), |held| write!(formatter, ", rate limit holds {held} s"))?;
+            left.map_or(Ok(()), |left| write!(formatter, ", {left} left"))?;
+            return write!(formatter, ", {records} records, {requests_a_minute} requests/min");
+        }
         if *total > 0 {
             write!(formatter, "{done} of {total} pages read, ")?;
         }
         write!(formatter, "{found} pages found, {records} records, {requests_a_minute} requests a minute")?;
-        if let Some(held) = held {
-            write!(formatter, ", held by the rate limit for {} s", held.as_secs() + 1)?;
-        }
-        if let Some(left) = left {
-            write!(formatter, ", about {} left", duration(left.as_secs()))?;
-        }
-        Ok(())
+        held.map_or(Ok(()), |held| write!(formatter, ", held by the rate limit for {held} s"))?;
+        left.map_or(Ok(()), |left| write!(formatter, ", about {left} left"))
     }
 }
 
@@ -287,6 +293,10 @@ mod tests {
             middle.to_string(),
             "2 of 7 pages read, 7 pages found, 3 records, 60 requests a minute, held by the rate limit for 12 s, \
              about 1 h 2 min left"
+        );
+        assert_eq!(
+            format!("{middle:#}"),
+            "2 of 7 pages, rate limit holds 12 s, 1 h 2 min left, 3 records, 60 requests/min"
         );
     }
 
