@@ -402,6 +402,10 @@ pub fn specification() -> ConnectorSpecification {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<ConfigForm>().to_value();
     tidy(&mut schema);
+    if let Some(root) = schema.as_object_mut() {
+        // Rust's sentence about the type is none for users.
+        root.remove("description");
+    }
     ConnectorSpecification {
         documentation_url: "https://github.com/calabi/source-notion/blob/main/docs/notion.md".to_owned(),
         connection_specification: schema,

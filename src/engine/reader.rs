@@ -126,11 +126,14 @@ pub async fn read(
     Ok(outcome)
 }
 
-fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
+fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
     let mut unlisted = Unlisted::default();
     for stream in &streams {
         unlisted.pages.extend(&stream.state.unlisted().pages);
         unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
+    }
+    for stream in &mut streams {
+        stream.state.forget_resume_unless_knowing(&unlisted);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
@@ -427,7 +430,8 @@ impl Run {
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     async fn keep_informed(&self, progress: &Progress<'_>) {
         let mut announced = self.client.gate().subscribe();
-        let mut ticks = interval(Duration::from_millis(200).min(self.policy.interval));
+        let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
+        let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut was_held = false;
         loop {

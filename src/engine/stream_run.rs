@@ -119,22 +119,19 @@ impl StreamRun {
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        self.wants_below(page, page.id, inventory)
-    }
-
-    /// The same for a page that was found below another.
-    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
-        let Some(reader) = self.page_reader() else { return false };
-        if self.is_stopped() {
-            return false;
-        }
         let retry = self.state.retry();
         let is_retried = retry.pages.contains_key(&page.id)
-            || retry.pages.contains_key(&top)
             || inventory
                 .retried_data_source(page.id)
                 .is_some_and(|source| retry.data_sources.contains_key(&source));
-        if self.state.is_done(page) && !is_retried {
+        (is_retried || !self.state.is_done(page)) && self.wants_below(page, page.id, inventory)
+    }
+
+    /// The same for a page that was found below another. It is a part of that one, which is being read, so an
+    /// unfinished walk has not done it, whatever its time.
+    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
+        let Some(reader) = self.page_reader() else { return false };
+        if self.is_stopped() {
             return false;
         }
         let since = match reader.scope() {
