@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How often states and progress are sent.
     pub policy: CheckpointPolicy,
+    /// When the run begins, by Notion's clock; none is now, by the system's.
+    pub now: Option<DateTime<Utc>>,
 }
 
 /// Runs one command and returns its exit code.
@@ -247,6 +249,7 @@ async fn read_streams(
         complete_properties: config.complete_properties,
         worker_count: config.num_workers,
         policy: settings.policy,
+        now: settings.now.unwrap_or_else(Utc::now),
     };
     let outcome = match read(request, terminated()).await {
         Ok(outcome) => outcome,
