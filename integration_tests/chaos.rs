@@ -164,15 +164,17 @@ impl Case {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let now: DateTime<Utc> = "2026-05-01T12:00:00Z".parse().unwrap();
-        let workspace = workspace(&mut random, now);
-        let lookback = if workspace.settings.search_lag.is_zero() { random.pick(&[0, 10]) } else { 10 };
-        let start = random.pick(&["2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2026-04-20T00:00:00Z"]);
         let streams: Vec<&str> = if random.happens(70) {
             STREAMS.to_vec()
         } else {
             let some: Vec<&str> = STREAMS.into_iter().filter(|_stream| random.happens(50)).collect();
             if some.is_empty() { vec!["blocks"] } else { some }
         };
+        // Only block trees lead to what search hides.
+        let hides = streams.contains(&"blocks");
+        let workspace = workspace(&mut random, now, hides);
+        let lookback = if workspace.settings.search_lag.is_zero() { random.pick(&[0, 10]) } else { 10 };
+        let start = random.pick(&["2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2026-04-20T00:00:00Z"]);
         let notion = FakeNotion::start_blocking(workspace);
         let connector = Connector::new(&notion)
             .streams(&streams)
@@ -191,7 +193,8 @@ impl Case {
             self.disturbed(&plan).map_err(|violation| self.tell(&violation))?;
             for _edit in 0..self.random.below(6) {
                 let (mut random, start) = (Random(self.random.number()), self.start);
-                self.notion.edit(|workspace| edit(workspace, &mut random, start));
+                let hides = self.streams.contains(&"blocks");
+                self.notion.edit(|workspace| edit(workspace, &mut random, start, hides));
             }
             self.wait(25);
         }
@@ -234,14 +237,15 @@ impl Case {
             self.notion.fail_randomly(self.random.number(), chance, faults());
         }
         let (fate, edit_percent, outage_at) = (plan.fate, plan.edit_percent, plan.outage_at);
-        let (start, process) = (self.start, Arc::clone(process));
+        let (start, hides) = (self.start, self.streams.contains(&"blocks"));
+        let process = Arc::clone(process);
         let (count, random) = (AtomicUsize::new(0), Mutex::new(Random(self.random.number())));
         self.notion.clear_requests();
         self.notion.on_request(move |_request, workspace| {
             let number = count.fetch_add(1, Ordering::Relaxed);
             let mut random = random.lock().unwrap();
             if random.happens(edit_percent) {
-                edit(workspace, &mut random, start);
+                edit(workspace, &mut random, start, hides);
             }
             if let Fate::SignalAtRequest(name, at) = fate
                 && number == at
@@ -431,7 +435,7 @@ fn read_output(mut stdout: ChildStdout, fate: Fate, process: u32) -> Vec<u8> {
     }
 }
 
-fn workspace(random: &mut Random, now: DateTime<Utc>) -> Workspace {
+fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) -> Workspace {
     let mut workspace = generated_workspace(GenerateOptions {
         seed: random.number(),
         pages: 1 + random.below(25),
@@ -454,12 +458,12 @@ fn workspace(random: &mut Random, now: DateTime<Utc>) -> Workspace {
         settings.search_lag = Duration::from_mins(1 + random.number() % 5);
     }
     for page in workspace.page_infos() {
-        if page.parent.is_some() && random.happens(10) {
+        if hides && page.parent.is_some() && random.happens(10) {
             workspace.hide_from_search(page.id);
         }
     }
     for (data_source, _time) in workspace.visible_data_sources() {
-        if random.happens(10) {
+        if hides && random.happens(10) {
             workspace.hide_from_search(data_source);
         }
     }
@@ -467,7 +471,7 @@ fn workspace(random: &mut Random, now: DateTime<Utc>) -> Workspace {
 }
 
 /// Somebody edits something; time passes.
-fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTime<Utc>) {
+fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTime<Utc>, hides: bool) {
     if random.happens(40) {
         workspace.set_now(Some(workspace.now() + random.minutes(4)));
     }
@@ -489,7 +493,7 @@ fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTime<Utc>) {
         _ => match random_edit(workspace, random.number()) {
             // What comes back from the trash keeps its old times, and no listing of changes shows it.
             EditDone::Restored { id } => workspace.trash(id),
-            EditDone::PageAdded { page } if random.happens(30) => workspace.hide_from_search(page),
+            EditDone::PageAdded { page } if hides && random.happens(30) => workspace.hide_from_search(page),
             EditDone::CommentAdded { comment } => {
                 let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
                 into_scope(workspace, found.unwrap().page_id, start);

@@ -513,7 +513,8 @@ impl Run {
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
         let newest = newest.unwrap_or(stream.state.start()).min(self.began);
-        (newest - self.lookback).max(stream.state.start())
+        let reached = newest - self.lookback;
+        stream.unseen_since().map_or(reached, |since| reached.min(since)).max(stream.state.start())
     }
 }
 

@@ -122,7 +122,8 @@ impl StreamRun {
             || inventory
                 .retried_data_source(page.id)
                 .is_some_and(|source| retry.data_sources.contains_key(&source));
-        if self.state.is_done(page) && !is_retried {
+        // The mark tells of enumerated pages: one that is found below another was not among them.
+        if page.id == top && self.state.is_done(page) && !is_retried {
             return false;
         }
         let since = match reader.scope() {
@@ -226,8 +227,17 @@ impl StreamRun {
         match (reached, self.state.resume()) {
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
             (None, stored) => stored,
-            (reached, _) => reached,
+            (Some(Resume { mark, until }), _) => {
+                Some(Resume { mark, until: self.unseen_since().map_or(until, |since| since.min(until)) })
+            }
         }
+    }
+
+    /// From when something new may lie in the pages that an earlier run did: where such things move no page's
+    /// time, this run does not look there.
+    pub(super) fn unseen_since(&self) -> Option<DateTime<Utc>> {
+        let looks_everywhere = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
+        self.state.resume().filter(|_| looks_everywhere).map(|resume| resume.until)
     }
 
     /// Whether this is the first record; from then on the stream is running.
