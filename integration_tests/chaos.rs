@@ -1,7 +1,8 @@
 //! Chaos: random faults, edits, kills and slow or closed outputs over random workspaces, and nothing is lost.
 //!
-//! Each case reads a small workspace a few times under disturbances, with a clock of its own, and then once in
-//! peace. What a platform would have kept of all these reads must hold every object that a read from scratch shows,
+//! Each case reads a small workspace a few times under disturbances, with a clock of its own, and then in peace: once
+//! to finish what is unfinished, and once more, because new comments in pages that an unfinished read had done are
+//! read by the sync after the one that finishes it. What a platform would have kept of all these reads must hold every object that a read from scratch shows,
 //! as it is now. Whatever a read printed after its last state counts as lost, and so does, now and then, whatever
 //! it printed after an earlier one.
 //!
@@ -154,6 +155,8 @@ struct Case {
     connector: Connector,
     start: DateTime<Utc>,
     streams: Vec<&'static str>,
+    /// Whether search does not show some objects.
+    hides: bool,
     /// What a platform has kept: the newest record by stream and id.
     kept: BTreeMap<(String, String), Value>,
     states: Value,
@@ -170,11 +173,11 @@ impl Case {
             let some: Vec<&str> = STREAMS.into_iter().filter(|_stream| random.happens(50)).collect();
             if some.is_empty() { vec!["blocks"] } else { some }
         };
-        // Only block trees lead to what search hides.
-        let hides = streams.contains(&"blocks");
+        let start = random.pick(&["2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2026-04-20T00:00:00Z"]);
+        // Only block trees lead to what search hides, and only those of pages that are synced are read.
+        let hides = streams.contains(&"blocks") && start.starts_with("2020");
         let workspace = workspace(&mut random, now, hides);
         let lookback = if workspace.settings.search_lag.is_zero() { random.pick(&[0, 10]) } else { 10 };
-        let start = random.pick(&["2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2026-04-20T00:00:00Z"]);
         let notion = FakeNotion::start_blocking(workspace);
         let connector = Connector::new(&notion)
             .streams(&streams)
@@ -183,7 +186,7 @@ impl Case {
             .with_config("num_workers", json!(random.pick(&[1, 2, 4, 8])));
         let start = start.parse().unwrap();
         let (kept, states, story) = (BTreeMap::new(), json!([]), Vec::new());
-        Self { seed, random, notion, connector, start, streams, kept, states, story }
+        Self { seed, random, notion, connector, start, streams, hides, kept, states, story }
     }
 
     /// Fails with the story of a violation.
@@ -193,7 +196,7 @@ impl Case {
             self.disturbed(&plan).map_err(|violation| self.tell(&violation))?;
             for _edit in 0..self.random.below(6) {
                 let (mut random, start) = (Random(self.random.number()), self.start);
-                let hides = self.streams.contains(&"blocks");
+                let hides = self.hides;
                 self.notion.edit(|workspace| edit(workspace, &mut random, start, hides));
             }
             self.wait(25);
@@ -237,7 +240,7 @@ impl Case {
             self.notion.fail_randomly(self.random.number(), chance, faults());
         }
         let (fate, edit_percent, outage_at) = (plan.fate, plan.edit_percent, plan.outage_at);
-        let (start, hides) = (self.start, self.streams.contains(&"blocks"));
+        let (start, hides) = (self.start, self.hides);
         let process = Arc::clone(process);
         let (count, random) = (AtomicUsize::new(0), Mutex::new(Random(self.random.number())));
         self.notion.clear_requests();
@@ -337,12 +340,18 @@ impl Case {
     /// Reads in peace, and compares.
     fn final_run(&mut self) -> Result<(), String> {
         self.notion.edit(|workspace| workspace.set_now(Some(workspace.now() + TimeDelta::minutes(10))));
-        let output = self.read(Fate::Peace, &Arc::default())?;
-        if output.exit_code != Some(0) {
-            return Err(format!("the undisturbed run failed: {:?}", output.errors()));
+        for _read in 0..2 {
+            let output = self.read(Fate::Peace, &Arc::default())?;
+            if output.exit_code != Some(0) {
+                return Err(format!("the undisturbed run failed: {:?}", output.errors()));
+            }
+            self.judge(&output, Fate::Peace)?;
+            self.keep(output, false);
         }
-        self.judge(&output, Fate::Peace)?;
-        self.keep(output, false);
+        let states = self.states.to_string();
+        if states.contains("\"resume\"") || states.contains("\"retry\"") {
+            return Err("something remains to be read".to_owned());
+        }
         self.states = json!([]);
         let reference = self.read(Fate::Peace, &Arc::default())?;
         self.judge(&reference, Fate::Peace)?;

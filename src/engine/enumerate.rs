@@ -464,7 +464,7 @@ impl Run {
             if error.ends_everything() {
                 return Err(error);
             }
-            stream.fail_page(id, &error, None);
+            stream.fail_page(id, &error, None, &self.inventory.borrow());
         } else if !self
             .streams
             .iter()

@@ -223,6 +223,8 @@ impl Run {
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         self.begin_walk();
         self.drive(|| self.next_page()).await;
+        let unstopped = self.page_streams().filter(|stream| !stream.is_stopped());
+        unstopped.for_each(StreamRun::data_sources_were_read);
     }
 
     /// Runs tasks, a bounded number at a time, until there are none.
@@ -318,7 +320,9 @@ impl Run {
                 self.page_streams().for_each(|stream| stream.page_succeeded(*id));
             }
             About::Page { id, root: None } => {
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached()));
+                self.page_streams().for_each(|stream| {
+                    stream.fail_page(*id, error, reached(), &self.inventory.borrow());
+                });
             }
             About::DataSource { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().data_sources.remove(id);

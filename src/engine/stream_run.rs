@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
 };
@@ -31,6 +31,8 @@ pub(super) struct StreamRun {
     pub(super) client: NotionClient,
     pub(super) state: StreamState,
     retry: RefCell<RetryList>,
+    /// Data sources whose rows could not be listed in this run.
+    failed_data_sources: RefCell<BTreeSet<Uuid>>,
     failure: RefCell<Option<Failure>>,
     /// Whether more is missing than what is on the retry list.
     misses_more: Cell<bool>,
@@ -61,6 +63,7 @@ impl StreamRun {
             name: Arc::from(spec.name),
             client: client.on_behalf_of(spec.name),
             retry: RefCell::new(state.retry().clone()),
+            failed_data_sources: RefCell::default(),
             sent_at: Cell::new(state.resume()),
             state,
             failure: RefCell::new(None),
@@ -98,11 +101,14 @@ impl StreamRun {
     /// The same for a page that was found below another: that one may be tried again from an older cursor.
     pub(super) fn since_below(&self, page: Uuid, top: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let since = self.since(page, inventory);
-        if self.state.retry().pages.contains_key(&top) {
-            since.min(self.since(top, inventory))
-        } else {
-            since
-        }
+        if self.is_retried(top, inventory) { since.min(self.since(top, inventory)) } else { since }
+    }
+
+    /// Whether a page is tried again, by itself or with all rows of its data source.
+    fn is_retried(&self, page: Uuid, inventory: &Inventory) -> bool {
+        let retry = self.state.retry();
+        let source = inventory.retried_data_source(page);
+        retry.pages.contains_key(&page) || source.is_some_and(|id| retry.data_sources.contains_key(&id))
     }
 
     /// Whether the stream reads this page, as it is now.
@@ -116,14 +122,8 @@ impl StreamRun {
         if self.is_stopped() {
             return false;
         }
-        let retry = self.state.retry();
-        let is_retried = retry.pages.contains_key(&page.id)
-            || retry.pages.contains_key(&top)
-            || inventory
-                .retried_data_source(page.id)
-                .is_some_and(|source| retry.data_sources.contains_key(&source));
         // The mark tells of enumerated pages: one that is found below another was not among them.
-        if page.id == top && self.state.is_done(page) && !is_retried {
+        if page.id == top && self.state.is_done(page) && !self.is_retried(top, inventory) {
             return false;
         }
         let since = match reader.scope() {
@@ -168,12 +168,18 @@ impl StreamRun {
     }
 
     /// Puts a page on the retry list; stops the stream when the list is full.
-    pub(super) fn fail_page(&self, page: Uuid, error: &ReadError, reached: Option<Resume>) {
+    pub(super) fn fail_page(
+        &self,
+        page: Uuid,
+        error: &ReadError,
+        reached: Option<Resume>,
+        inventory: &Inventory,
+    ) {
         let is_full = {
             let mut retry = self.retry.borrow_mut();
             let is_full = retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST;
             if !is_full {
-                retry.pages.entry(page).or_insert_with(|| self.state.cursor_for_retry(page));
+                retry.pages.entry(page).or_insert_with(|| self.cursor_for_retry(page, inventory));
             }
             is_full
         };
@@ -184,15 +190,27 @@ impl StreamRun {
     }
 
     /// Keeps a page on the retry list although nothing of this stream failed: what is below it may be missing.
-    pub(super) fn remember_page(&self, page: Uuid) {
+    pub(super) fn remember_page(&self, page: Uuid, inventory: &Inventory) {
         if self.stream.spec().cursor_field.is_some() {
-            let since = self.state.cursor_for_retry(page);
+            let since = self.cursor_for_retry(page, inventory);
             self.retry.borrow_mut().pages.entry(page).or_insert(since);
+        }
+    }
+
+    /// The cursor to remember for a page that cannot be read now: a row of a data source that is tried again has
+    /// never been read with the present one.
+    fn cursor_for_retry(&self, page: Uuid, inventory: &Inventory) -> Option<DateTime<Utc>> {
+        let own = self.state.cursor_for_retry(page);
+        let source = inventory.retried_data_source(page);
+        match source.and_then(|source| self.state.retry().data_sources.get(&source)) {
+            Some(of_source) => own.zip(*of_source).map(|(own, of_source)| own.min(of_source)),
+            None => own,
         }
     }
 
     /// Puts a data source whose rows cannot be listed on the retry list.
     pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError) {
+        self.failed_data_sources.borrow_mut().insert(data_source);
         let since = self.state.cursor_for_retry(data_source);
         self.retry.borrow_mut().data_sources.entry(data_source).or_insert(since);
         self.note(error);
@@ -206,6 +224,12 @@ impl StreamRun {
     /// Takes a data source off the retry list.
     pub(super) fn data_source_succeeded(&self, data_source: Uuid) {
         self.retry.borrow_mut().data_sources.remove(&data_source);
+    }
+
+    /// Takes all data sources off the retry list whose rows were listed: to be called when these have been read, too.
+    pub(super) fn data_sources_were_read(&self) {
+        let failed = self.failed_data_sources.borrow();
+        self.retry.borrow_mut().data_sources.retain(|id, _since| failed.contains(id));
     }
 
     pub(super) fn retry(&self) -> RetryList {

@@ -126,8 +126,9 @@ impl Visit<'_> {
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state.
+    /// incremental sync, and whatever no listing shows is in the state. Below a page that is tried again, nothing is.
     fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
-        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+        let since = self.run.scope.since.min(self.since);
+        self.run.scope.is_full || time.is_none_or(|time| time >= since)
     }
 }

@@ -189,10 +189,11 @@ impl Run {
         top.failed.borrow_mut().insert(index);
         let reached = self.walk.borrow().reached(self.until());
         let Some(failed) = self.streams.get(index) else { return };
-        failed.fail_page(top.page.id, error, reached);
+        let inventory = self.inventory.borrow();
+        failed.fail_page(top.page.id, error, reached, &inventory);
         if failed.page_reader().is_some_and(PageReader::finds_objects) {
             // Objects below the page that no listing shows are of these streams too.
-            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id));
+            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
     }
 
