@@ -31,8 +31,8 @@ pub(super) struct StreamRun {
     pub(super) client: NotionClient,
     pub(super) state: StreamState,
     retry: RefCell<RetryList>,
-    /// Data sources whose rows could not be listed in this run.
-    failed_data_sources: RefCell<BTreeSet<Uuid>>,
+    /// What was put on the retry list in this run.
+    failed: RefCell<BTreeSet<Uuid>>,
     failure: RefCell<Option<Failure>>,
     /// Whether more is missing than what is on the retry list.
     misses_more: Cell<bool>,
@@ -63,7 +63,7 @@ impl StreamRun {
             name: Arc::from(spec.name),
             client: client.on_behalf_of(spec.name),
             retry: RefCell::new(state.retry().clone()),
-            failed_data_sources: RefCell::default(),
+            failed: RefCell::default(),
             sent_at: Cell::new(state.resume()),
             state,
             failure: RefCell::new(None),
@@ -95,7 +95,21 @@ impl StreamRun {
         let of_source =
             inventory.retried_data_source(page).and_then(|source| retry.data_sources.get(&source));
         let earlier = of_page.into_iter().chain(of_source).map(|cursor| cursor.unwrap_or(start).max(start));
-        earlier.fold(since, DateTime::min)
+        let since = earlier.fold(since, DateTime::min);
+        if inventory.is_unlisted(page) { since.min(self.since_found()) } else { since }
+    }
+
+    /// The time from which records of an object are wanted that no listing shows: it may have been found below any
+    /// of the pages that are tried again.
+    pub(super) fn since_found(&self) -> DateTime<Utc> {
+        let start = self.state.start();
+        let retried = self.state.retry().pages.values();
+        retried.map(|cursor| cursor.unwrap_or(start).max(start)).fold(self.state.since(None), DateTime::min)
+    }
+
+    /// Whether a page is on the retry list that the run began with.
+    pub(super) fn retries(&self, page: Uuid) -> bool {
+        self.state.retry().pages.contains_key(&page)
     }
 
     /// The same for a page that was found below another: that one may be tried again from an older cursor.
@@ -104,11 +118,13 @@ impl StreamRun {
         if self.is_retried(top, inventory) { since.min(self.since(top, inventory)) } else { since }
     }
 
-    /// Whether a page is tried again, by itself or with all rows of its data source.
-    fn is_retried(&self, page: Uuid, inventory: &Inventory) -> bool {
+    /// Whether a page is tried again, by itself, with all rows of its data source or below another page.
+    pub(super) fn is_retried(&self, page: Uuid, inventory: &Inventory) -> bool {
         let retry = self.state.retry();
         let source = inventory.retried_data_source(page);
-        retry.pages.contains_key(&page) || source.is_some_and(|id| retry.data_sources.contains_key(&id))
+        retry.pages.contains_key(&page)
+            || source.is_some_and(|id| retry.data_sources.contains_key(&id))
+            || (!retry.pages.is_empty() && inventory.is_unlisted(page))
     }
 
     /// Whether the stream reads this page, as it is now.
@@ -175,6 +191,7 @@ impl StreamRun {
         reached: Option<Resume>,
         inventory: &Inventory,
     ) {
+        self.failed.borrow_mut().insert(page);
         let is_full = {
             let mut retry = self.retry.borrow_mut();
             let is_full = retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST;
@@ -210,14 +227,17 @@ impl StreamRun {
 
     /// Puts a data source whose rows cannot be listed on the retry list.
     pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError) {
-        self.failed_data_sources.borrow_mut().insert(data_source);
+        self.failed.borrow_mut().insert(data_source);
         let since = self.state.cursor_for_retry(data_source);
         self.retry.borrow_mut().data_sources.entry(data_source).or_insert(since);
         self.note(error);
     }
 
-    /// Takes a page off the retry list.
+    /// Takes a page off the retry list, unless another part of it failed in this run.
     pub(super) fn page_succeeded(&self, page: Uuid) {
+        if self.failed.borrow().contains(&page) {
+            return;
+        }
         self.retry.borrow_mut().pages.remove(&page);
     }
 
@@ -228,7 +248,7 @@ impl StreamRun {
 
     /// Takes all data sources off the retry list whose rows were listed: to be called when these have been read, too.
     pub(super) fn data_sources_were_read(&self) {
-        let failed = self.failed_data_sources.borrow();
+        let failed = self.failed.borrow();
         self.retry.borrow_mut().data_sources.retain(|id, _since| failed.contains(id));
     }
 
