@@ -114,8 +114,9 @@ fn an_unknown_certificate_is_refused_and_named() {
     assert_eq!((status.as_str(), output.exit_code), ("FAILED", Some(0)));
     assert_eq!(
         message,
-        "No connection to Notion: client error (Connect): invalid peer certificate: UnknownIssuer. Check that the \
-         network, the proxy and the TLS certificates let requests through to api.notion.com."
+        "No connection to Notion: TLS failed (client error (Connect): invalid peer certificate: UnknownIssuer). If a proxy \
+         or firewall inspects the traffic, add its certificate authority to the system's store, or name a file with it \
+         in SSL_CERT_FILE."
     );
     assert_eq!(proxy.notion.requests().len(), 0, "nothing is sent over such a connection");
 }
@@ -130,9 +131,9 @@ fn a_proxy_that_does_not_answer_is_told() {
     assert_eq!((status.as_str(), output.exit_code), ("FAILED", Some(0)));
     assert_eq!(
         message,
-        "No connection to Notion: client error (Connect): tunnel error: failed to create underlying \
-         connection: tcp connect error: Connection refused (os error 111). Check that the network, the proxy and the TLS \
-         certificates let requests through to api.notion.com."
+        "No connection to Notion: the proxy does not let it through (client error (Connect): tunnel error: failed to \
+         create underlying connection: tcp connect error: Connection refused (os error 111)). Check the address and the \
+         credentials in HTTPS_PROXY, and whether the proxy allows api.notion.com."
     );
     assert!(!output.stdout.contains("pass_word_1"), "the proxy's password stays out of the output");
 }
