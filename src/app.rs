@@ -7,9 +7,10 @@ use std::{
     io::{self, Write},
     panic::AssertUnwindSafe,
     thread,
+    time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
@@ -39,9 +40,6 @@ const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
 
-/// How often `check` tries again: a person is waiting for the answer, for whom minutes are too long.
-const CHECK_RETRIES: usize = 3;
-
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -51,6 +49,26 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How often states and progress are sent.
     pub policy: CheckpointPolicy,
+    /// How patient a check is.
+    pub check: CheckPatience,
+    /// When the run begins, by Notion's clock; none is now, by the system's.
+    pub now: Option<DateTime<Utc>>,
+}
+
+/// How patient a check is: a person waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckPatience {
+    /// How many times a request is sent again, instead of [`RetryPolicy::max_retries`].
+    pub max_retries: usize,
+    /// How long the whole may take, waiting for the rate limit included.
+    pub limit: Duration,
+}
+
+impl Default for CheckPatience {
+    /// Three attempts within two minutes; a platform ends a check after about nine.
+    fn default() -> Self {
+        Self { max_retries: 2, limit: Duration::from_mins(2) }
+    }
 }
 
 /// Runs one command and returns its exit code.
@@ -156,13 +174,18 @@ async fn perform(
             Ok(Ok(SUCCESS))
         }
         Command::Check { config } => {
-            let mut settings = *settings;
-            settings.retry.max_retries = settings.retry.max_retries.min(CHECK_RETRIES);
-            let client = match load_config(&config).and_then(|config| connect(&config, emitter, &settings)) {
+            let patience = settings.check;
+            let retry = RetryPolicy { max_retries: patience.max_retries, ..settings.retry };
+            let settings = &Settings { retry, ..*settings };
+            let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
                 Ok(client) => client,
                 Err(error) => return Ok(Err(error)),
             };
-            let status = check(&client).await;
+            let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
+                let is_held =
+                    client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
+                return Ok(Err(Error::SlowCheck { seconds: patience.limit.as_secs(), is_held }));
+            };
             emitter.message(&AirbyteMessage::ConnectionStatus(status)).await?;
             Ok(Ok(SUCCESS))
         }
@@ -252,6 +275,7 @@ async fn read_streams(
         complete_properties: config.complete_properties,
         worker_count: config.num_workers,
         policy: settings.policy,
+        now: settings.now.unwrap_or_else(Utc::now),
     };
     let outcome = match read(request, terminated()).await {
         Ok(outcome) => outcome,

@@ -79,6 +79,8 @@ pub enum ApiError {
     /// No connection: name resolution, TCP, proxy or TLS.
     #[error("no connection: {detail}")]
     Connect {
+        /// What failed.
+        step: ConnectStep,
         /// The chain of causes.
         detail: String,
     },
@@ -109,6 +111,19 @@ pub enum ApiError {
         /// The bound.
         limit: usize,
     },
+}
+
+/// The part of connecting that failed, for the advice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectStep {
+    /// The host name has no address.
+    NameResolution,
+    /// The proxy cannot be reached, or refuses.
+    Proxy,
+    /// No trusted connection.
+    Tls,
+    /// No answer at the address, or anything else.
+    Network,
 }
 
 /// A request that failed for good.

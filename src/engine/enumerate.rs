@@ -84,6 +84,9 @@ impl Run {
         // A page whose values could not be completed has not changed, so no listing of changes shows it.
         let incomplete = self.stream_of(ObjectKind::Page).and_then(|index| self.streams.get(index));
         let incomplete = incomplete.map(|stream| stream.retry().pages).unwrap_or_default();
+        for id in &unlisted.pages {
+            inventory.see_unlisted(*id);
+        }
         for id in unlisted.pages.iter().chain(incomplete.keys()) {
             if !inventory.has_page(*id) && inventory.ask(*id) {
                 self.queue.push(Task::FetchPage { id: *id, under: None });
@@ -275,11 +278,17 @@ impl Run {
         let retried = self.page_streams().filter_map(|stream| {
             let retry = stream.state.retry();
             let of_source = retry.data_sources.get(&data_source);
-            let of_page = under.and_then(|root| retry.pages.get(&root.top().page.id));
-            let since = of_source.or(of_page)?;
-            Some(since.unwrap_or(stream.state.start()).max(stream.state.start()))
+            let of_source = of_source.map(|since| since.unwrap_or(stream.state.start()));
+            let of_page = under.map(|root| stream.since(root.top().page.id, &self.inventory.borrow()));
+            let found = self.is_unlisted_data_source(data_source).then(|| stream.since_found());
+            let since = of_source.into_iter().chain(of_page).chain(found).min()?;
+            Some(since.max(stream.state.start()))
         });
         retried.fold(self.scope.since, DateTime::min)
+    }
+
+    fn is_unlisted_data_source(&self, id: Uuid) -> bool {
+        self.unlisted.borrow().data_sources.contains(&id)
     }
 
     /// Takes in the results of a listing; returns their times, in order.
@@ -319,7 +328,7 @@ impl Run {
         let time = page.time("last_edited_time");
         if let Some(id) = id {
             // A page without a time cannot be told old: it counts as edited now.
-            let seen_as = time.unwrap_or(self.began);
+            let seen_as = time.unwrap_or(self.began());
             let sighting = {
                 let mut inventory = self.inventory.borrow_mut();
                 inventory.see_parents(page.object("parent").and_then(|parent| parent.id("data_source_id")));
@@ -328,6 +337,9 @@ impl Run {
                 };
                 if let Some(source) = data_source.filter(is_retried) {
                     inventory.see_retried_row(id, source);
+                }
+                if data_source.is_some_and(|source| self.is_unlisted_data_source(source)) {
+                    inventory.see_unlisted(id);
                 }
                 inventory.see_page(id, seen_as)
             };
@@ -385,7 +397,7 @@ impl Run {
             self.add_data_source(data_source, time, batches);
             return;
         };
-        let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began));
+        let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began()));
         if sighting == Sighting::Known {
             return;
         }
@@ -413,7 +425,7 @@ impl Run {
         batches: &mut Batches,
     ) {
         if let Some((_index, stream)) = self.running_stream_of(ObjectKind::DataSource)
-            && stream.includes(time, stream.state.since(None))
+            && stream.includes(time, stream.since_found())
         {
             batches.data_sources.push_record(stream, data_source);
         }
@@ -464,7 +476,7 @@ impl Run {
             if error.ends_everything() {
                 return Err(error);
             }
-            stream.fail_page(id, &error, None);
+            stream.fail_page(id, &error, None, &self.inventory.borrow());
         } else if !self
             .streams
             .iter()

@@ -25,6 +25,8 @@ pub(super) struct Inventory {
     parents: HashSet<Uuid>,
     /// Rows of data sources that are being tried again, and their data source.
     retried_rows: HashMap<Uuid, Uuid>,
+    /// Pages that no listing shows, and rows of data sources that none shows.
+    unlisted: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
     asked: HashSet<Uuid>,
     newest_page: Option<DateTime<Utc>>,
@@ -52,6 +54,16 @@ impl Inventory {
     /// Notes that a row belongs to a data source that is being tried again.
     pub(super) fn see_retried_row(&mut self, row: Uuid, data_source: Uuid) {
         self.retried_rows.insert(row, data_source);
+    }
+
+    /// Notes that no listing shows a page.
+    pub(super) fn see_unlisted(&mut self, page: Uuid) {
+        self.unlisted.insert(page);
+    }
+
+    /// Whether no listing shows a page.
+    pub(super) fn is_unlisted(&self, page: Uuid) -> bool {
+        self.unlisted.contains(&page)
     }
 
     /// The data source that is being tried again and holds this row.

@@ -55,6 +55,8 @@ pub struct ReadRequest<'a> {
     pub worker_count: usize,
     /// How often states are sent.
     pub policy: CheckpointPolicy,
+    /// When the read begins.
+    pub now: DateTime<Utc>,
 }
 
 /// Why a read ended before its time.
@@ -99,7 +101,7 @@ pub async fn read(
         let field = spec.cursor_field.unwrap_or("last_edited_time");
         let stored = stored.filter(|_| spec.cursor_field.is_some());
         let state = StreamState::parse(spec.name, spec.state_form, field, request.start_date, stored)?;
-        if state.is_after(Utc::now()) {
+        if state.is_after(request.now) {
             warn!(
                 "The cursor of the stream \"{}\" lies in the future: nothing is new, and it stays as it is.",
                 spec.name
@@ -117,7 +119,8 @@ pub async fn read(
         Err(OutputClosed) => outcome.stop = Some(Stop::OutputClosed),
     }
     for name in unknown {
-        outcome.failed.push((name, describe_read_error(&ReadError::UnknownStream, "")));
+        let failure = describe_read_error(&ReadError::UnknownStream(name.clone()), "");
+        outcome.failed.push((name, failure));
     }
     for stream in &run.streams {
         outcome.failed.extend(stream.failure().map(|failure| (stream.name.to_string(), failure)));
@@ -132,7 +135,7 @@ fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
         unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
     }
     for stream in &mut streams {
-        stream.state.forget_resume_unless_knowing(&unlisted);
+        stream.set_knows_unlisted(&unlisted);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
@@ -147,7 +150,7 @@ fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
-        began: to_minute(Utc::now()),
+        began_here: request.now,
         started: Instant::now(),
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
@@ -200,7 +203,7 @@ impl Run {
 
     /// A stream that the catalog names and the connector does not have.
     async fn refuse(&self, name: &str) -> Result<(), OutputClosed> {
-        let failure = describe_read_error(&ReadError::UnknownStream, "");
+        let failure = describe_read_error(&ReadError::UnknownStream(name.to_owned()), "");
         self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(name)))).await?;
         let descriptor = StreamDescriptor::new(name);
         self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None)).await
@@ -233,6 +236,8 @@ impl Run {
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         self.begin_walk();
         self.drive(|| self.next_page()).await;
+        let unstopped = self.page_streams().filter(|stream| !stream.is_stopped());
+        unstopped.for_each(StreamRun::data_sources_were_read);
     }
 
     /// Runs tasks, a bounded number at a time, until there are none.
@@ -325,7 +330,9 @@ impl Run {
                 self.page_streams().for_each(|stream| stream.page_succeeded(*id));
             }
             About::Page { id, root: None } => {
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached()));
+                self.page_streams().for_each(|stream| {
+                    stream.fail_page(*id, error, reached(), &self.inventory.borrow());
+                });
             }
             About::DataSource { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().data_sources.remove(id);
@@ -536,8 +543,9 @@ impl Run {
             Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began);
-        (newest - self.lookback).max(stream.state.start())
+        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
+        let reached = newest - self.lookback;
+        stream.unseen_since().map_or(reached, |since| reached.min(since)).max(stream.state.start())
     }
 }
 

@@ -109,8 +109,8 @@ pub(super) struct Run {
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,
     pub(super) lookback: TimeDelta,
-    /// When the enumeration began, to the minute.
-    pub(super) began: DateTime<Utc>,
+    /// When the enumeration began, by this machine's clock.
+    pub(super) began_here: DateTime<Utc>,
     pub(super) started: Instant,
     pub(super) policy: CheckpointPolicy,
     pub(super) last_checkpoint: Cell<Instant>,
@@ -127,9 +127,14 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// When the enumeration began, to the minute, by Notion's clock or by this machine's if that is behind.
+    pub(super) fn began(&self) -> DateTime<Utc> {
+        super::to_minute(self.began_here - self.client.clock_lead())
+    }
+
     /// The next sync's cursor may be no later than this: what is edited from here on may have been missed.
     pub(super) fn until(&self) -> DateTime<Utc> {
-        self.began - self.lookback
+        self.began() - self.lookback
     }
 
     /// Sends records of a stream.

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
 };
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{PageRef, ReadError, Resume, RetryList, StreamState, inventory::Inventory};
+use super::{PageRef, ReadError, Resume, RetryList, StreamState, Unlisted, inventory::Inventory};
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
@@ -38,7 +38,10 @@ pub(super) struct StreamRun {
     pub(super) name: Arc<str>,
     pub(super) client: NotionClient,
     pub(super) state: StreamState,
+    knows_unlisted: bool,
     retry: RefCell<RetryList>,
+    /// What was put on the retry list in this run.
+    failed: RefCell<BTreeSet<Uuid>>,
     failure: RefCell<Option<Failure>>,
     /// Whether more is missing than what is on the retry list.
     misses_more: Cell<bool>,
@@ -70,7 +73,9 @@ impl StreamRun {
             stream,
             name: Arc::from(spec.name),
             client: client.on_behalf_of(spec.name),
+            knows_unlisted: true,
             retry: RefCell::new(state.retry().clone()),
+            failed: RefCell::default(),
             sent_at: Cell::new(state.resume()),
             state,
             failure: RefCell::new(None),
@@ -85,6 +90,14 @@ impl StreamRun {
             drift: RefCell::new(SchemaDrift::new(spec.schema)),
             newest_record: Cell::new(None),
         }
+    }
+
+    /// Compares the state with what all states together know of objects that no listing shows.
+    ///
+    /// A state that was written before another stream's may lack what was found in between. Now that is part of the
+    /// walk's order, where the mark of this state says nothing about it.
+    pub(super) fn set_knows_unlisted(&mut self, unlisted: &Unlisted) {
+        self.knows_unlisted = self.state.unlisted() == unlisted;
     }
 
     /// How the stream reads pages, if it does.
@@ -104,27 +117,42 @@ impl StreamRun {
         let of_source =
             inventory.retried_data_source(page).and_then(|source| retry.data_sources.get(&source));
         let earlier = of_page.into_iter().chain(of_source).map(|cursor| cursor.unwrap_or(start).max(start));
-        earlier.fold(since, DateTime::min)
+        let since = earlier.fold(since, DateTime::min);
+        if inventory.is_unlisted(page) { since.min(self.since_found()) } else { since }
+    }
+
+    /// The time from which records of an object are wanted that no listing shows: it may have been found below any
+    /// of the pages that are tried again.
+    pub(super) fn since_found(&self) -> DateTime<Utc> {
+        let start = self.state.start();
+        let retried = self.state.retry().pages.values();
+        retried.map(|cursor| cursor.unwrap_or(start).max(start)).fold(self.state.since(None), DateTime::min)
+    }
+
+    /// Whether a page is on the retry list that the run began with.
+    pub(super) fn retries(&self, page: Uuid) -> bool {
+        self.state.retry().pages.contains_key(&page)
     }
 
     /// The same for a page that was found below another: that one may be tried again from an older cursor.
     pub(super) fn since_below(&self, page: Uuid, top: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let since = self.since(page, inventory);
-        if self.state.retry().pages.contains_key(&top) {
-            since.min(self.since(top, inventory))
-        } else {
-            since
-        }
+        if self.is_retried(top, inventory) { since.min(self.since(top, inventory)) } else { since }
+    }
+
+    /// Whether a page is tried again, by itself, with all rows of its data source or below another page.
+    pub(super) fn is_retried(&self, page: Uuid, inventory: &Inventory) -> bool {
+        let retry = self.state.retry();
+        let source = inventory.retried_data_source(page);
+        retry.pages.contains_key(&page)
+            || source.is_some_and(|id| retry.data_sources.contains_key(&id))
+            || (!retry.pages.is_empty() && inventory.is_unlisted(page))
     }
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        let retry = self.state.retry();
-        let is_retried = retry.pages.contains_key(&page.id)
-            || inventory
-                .retried_data_source(page.id)
-                .is_some_and(|source| retry.data_sources.contains_key(&source));
-        (is_retried || !self.state.is_done(page)) && self.wants_below(page, page.id, inventory)
+        let is_done = self.state.is_done(page) && (self.knows_unlisted || !inventory.is_unlisted(page.id));
+        (!is_done || self.is_retried(page.id, inventory)) && self.wants_below(page, page.id, inventory)
     }
 
     /// The same for a page that was found below another. It is a part of that one, which is being read, so an
@@ -176,12 +204,19 @@ impl StreamRun {
     }
 
     /// Puts a page on the retry list; stops the stream when the list is full.
-    pub(super) fn fail_page(&self, page: Uuid, error: &ReadError, reached: Option<Resume>) {
+    pub(super) fn fail_page(
+        &self,
+        page: Uuid,
+        error: &ReadError,
+        reached: Option<Resume>,
+        inventory: &Inventory,
+    ) {
+        self.failed.borrow_mut().insert(page);
         let is_full = {
             let mut retry = self.retry.borrow_mut();
             let is_full = retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST;
             if !is_full {
-                retry.pages.entry(page).or_insert_with(|| self.state.cursor_for_retry(page));
+                retry.pages.entry(page).or_insert_with(|| self.cursor_for_retry(page, inventory));
             }
             is_full
         };
@@ -192,28 +227,49 @@ impl StreamRun {
     }
 
     /// Keeps a page on the retry list although nothing of this stream failed: what is below it may be missing.
-    pub(super) fn remember_page(&self, page: Uuid) {
+    pub(super) fn remember_page(&self, page: Uuid, inventory: &Inventory) {
         if self.stream.spec().cursor_field.is_some() {
-            let since = self.state.cursor_for_retry(page);
+            let since = self.cursor_for_retry(page, inventory);
             self.retry.borrow_mut().pages.entry(page).or_insert(since);
+        }
+    }
+
+    /// The cursor to remember for a page that cannot be read now: a row of a data source that is tried again has
+    /// never been read with the present one.
+    fn cursor_for_retry(&self, page: Uuid, inventory: &Inventory) -> Option<DateTime<Utc>> {
+        let own = self.state.cursor_for_retry(page);
+        let source = inventory.retried_data_source(page);
+        match source.and_then(|source| self.state.retry().data_sources.get(&source)) {
+            Some(of_source) => own.zip(*of_source).map(|(own, of_source)| own.min(of_source)),
+            None => own,
         }
     }
 
     /// Puts a data source whose rows cannot be listed on the retry list.
     pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError) {
+        self.failed.borrow_mut().insert(data_source);
         let since = self.state.cursor_for_retry(data_source);
         self.retry.borrow_mut().data_sources.entry(data_source).or_insert(since);
         self.note(error);
     }
 
-    /// Takes a page off the retry list.
+    /// Takes a page off the retry list, unless another part of it failed in this run.
     pub(super) fn page_succeeded(&self, page: Uuid) {
+        if self.failed.borrow().contains(&page) {
+            return;
+        }
         self.retry.borrow_mut().pages.remove(&page);
     }
 
     /// Takes a data source off the retry list.
     pub(super) fn data_source_succeeded(&self, data_source: Uuid) {
         self.retry.borrow_mut().data_sources.remove(&data_source);
+    }
+
+    /// Takes all data sources off the retry list whose rows were listed: to be called when these have been read, too.
+    pub(super) fn data_sources_were_read(&self) {
+        let failed = self.failed.borrow();
+        self.retry.borrow_mut().data_sources.retain(|id, _since| failed.contains(id));
     }
 
     pub(super) fn retry(&self) -> RetryList {
@@ -235,8 +291,17 @@ impl StreamRun {
         match (reached, self.state.resume()) {
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
             (None, stored) => stored,
-            (reached, _) => reached,
+            (Some(Resume { mark, until }), _) => {
+                Some(Resume { mark, until: self.unseen_since().map_or(until, |since| since.min(until)) })
+            }
         }
+    }
+
+    /// From when something new may lie in the pages that an earlier run did: where such things move no page's
+    /// time, this run does not look there.
+    pub(super) fn unseen_since(&self) -> Option<DateTime<Utc>> {
+        let looks_everywhere = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
+        self.state.resume().filter(|_| looks_everywhere).map(|resume| resume.until)
     }
 
     /// Whether this is the first record; from then on the stream is running.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     ReadError,
+    inventory::Inventory,
     run::{Run, Task},
     stream_run::StreamRun,
     walk::Root,
@@ -25,7 +26,7 @@ pub struct Node {
     /// The depth of its children; 1 is directly in the page.
     pub depth: u8,
     /// What to read in its place when it cannot be listed itself.
-    pub instead: Vec<Uuid>,
+    pub instead: Vec<Self>,
     /// The block's type, for the report.
     pub kind: String,
 }
@@ -121,7 +122,7 @@ impl Visit<'_> {
     /// Tells of a page met in the tree, and when its block was last edited.
     pub fn found_page(&self, id: Uuid, time: Option<DateTime<Utc>>) {
         let mut inventory = self.run.inventory.borrow_mut();
-        if !inventory.has_page(id) && self.may_be_missing(time) && inventory.ask(id) {
+        if !inventory.has_page(id) && self.may_be_missing(time, &inventory) && inventory.ask(id) {
             self.root.begin();
             self.run.queue.push(Task::FetchPage { id, under: Some(Rc::clone(self.root)) });
         }
@@ -132,15 +133,18 @@ impl Visit<'_> {
     /// A database that is known may have data sources that are not.
     pub fn found_database(&self, id: Uuid, time: Option<DateTime<Utc>>) {
         let mut inventory = self.run.inventory.borrow_mut();
-        if self.may_be_missing(time) && inventory.ask(id) {
+        if self.may_be_missing(time, &inventory) && inventory.ask(id) {
             self.root.begin();
             self.run.queue.push(Task::FetchDatabase { id, under: Rc::clone(self.root) });
         }
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state.
-    fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
-        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+    /// incremental sync, and whatever no listing shows is in the state. Below a page that is tried again, nothing is.
+    fn may_be_missing(&self, time: Option<DateTime<Utc>>, inventory: &Inventory) -> bool {
+        let top = self.root.top().page.id;
+        self.run.scope.is_full
+            || time.is_none_or(|time| time >= self.run.scope.since)
+            || self.run.streams.iter().any(|stream| stream.is_retried(top, inventory))
     }
 }

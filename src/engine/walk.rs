@@ -120,7 +120,8 @@ impl Run {
     pub(super) fn begin_walk(&self) {
         let inventory = self.inventory.borrow();
         let readers = || self.streams.iter().filter(|stream| stream.page_reader().is_some());
-        let retried: HashSet<Uuid> = readers().flat_map(|stream| stream.retry().pages.into_keys()).collect();
+        let retried: HashSet<Uuid> =
+            self.streams.iter().flat_map(|stream| stream.state.retry().pages.keys().copied()).collect();
         let start = readers().map(|stream| stream.state.start()).min();
         let is_walked = |page: &PageRef| {
             start.is_some_and(|start| page.last_edited_time >= start) && !retried.contains(&page.id)
@@ -131,7 +132,10 @@ impl Run {
         for id in retried {
             // The time does not matter: these are read whatever it is.
             let root = Root::new(PageRef { last_edited_time: DateTime::<Utc>::MAX_UTC, id }, None, None);
-            let tasks = self.tasks_of(&root, |stream| stream.retry().pages.contains_key(&id));
+            // Streams without pages of their own wait for what is found below it.
+            let tasks = self.tasks_of(&root, |stream| {
+                stream.retries(id) || stream.page_reader().is_some_and(PageReader::finds_objects)
+            });
             for task in tasks {
                 self.queue.push(task);
             }
@@ -193,10 +197,11 @@ impl Run {
         top.failed.borrow_mut().insert(index);
         let reached = self.walk.borrow().reached(self.until());
         let Some(failed) = self.streams.get(index) else { return };
-        failed.fail_page(top.page.id, error, reached);
+        let inventory = self.inventory.borrow();
+        failed.fail_page(top.page.id, error, reached, &inventory);
         if failed.page_reader().is_some_and(PageReader::finds_objects) {
             // Objects below the page that no listing shows are of these streams too.
-            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id));
+            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
     }
 

@@ -114,8 +114,8 @@ impl Blocks {
 
 /// Counts a subtree that cannot be read, unless there is another way to it.
 fn skip_subtree(visit: &Visit<'_>, node: &Node, error: Option<&ApiError>) {
-    for id in &node.instead {
-        visit.push(Node { id: *id, instead: Vec::new(), ..node.clone() });
+    for other in &node.instead {
+        visit.push(other.clone());
     }
     if !node.instead.is_empty() {
         return;
@@ -160,36 +160,33 @@ fn is_left_out(
 /// Pushes the children of a block, each subtree once.
 fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, has_children: bool, depth: u8) {
     let kind = block.text("type").unwrap_or_default();
-    let parts = meeting_parts(block, &kind);
+    // Asking for the children of an unsupported block is answered with 400.
+    if has_children && kind == "unsupported" {
+        return visit.skip("content of an unsupported block");
+    }
+    let node = |id, depth, instead| Node { id, depth, instead, kind: kind.to_string() };
+    let parts = meeting_parts(block, &kind).into_iter();
+    let parts: Vec<Node> = parts.map(|part| node(part, depth + 2, Vec::new())).collect();
     if !has_children && parts.is_empty() {
         return;
     }
-    // Asking for the children of an unsupported block is answered with 400.
-    if kind == "unsupported" {
-        return visit.skip("content of an unsupported block");
-    }
-    if depth == MAX_DEPTH {
+    if depth + u8::from(!parts.is_empty()) >= MAX_DEPTH {
         return visit.skip("subtree deeper than 30 levels");
     }
-    let kind = kind.into_owned();
-    let node = |id, instead| Node { id, depth: depth + 1, instead, kind: kind.clone() };
-    if kind != "synced_block" {
-        if has_children && visit.enter(id) {
-            visit.push(node(id, parts));
-        } else if !has_children {
-            parts
-                .into_iter()
-                .filter(|part| visit.enter(*part))
-                .for_each(|part| visit.push(node(part, Vec::new())));
+    if !has_children {
+        parts.into_iter().filter(|part| visit.enter(part.id)).for_each(|part| visit.push(part));
+    } else if kind != "synced_block" {
+        if visit.enter(id) {
+            visit.push(node(id, depth + 1, parts));
         }
-        return;
-    }
-    // The children of a copy are those of its original, which is the one that can always be read; once per run.
-    let source = block.object("synced_block");
-    let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
-    if visit.enter_original(original) {
-        let copy = (original != id).then_some(id);
-        visit.push(node(original, copy.into_iter().collect()));
+    } else {
+        // The children of a copy are those of its original, which is the one that can always be read; once per run.
+        let source = block.object("synced_block");
+        let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
+        let copy = (original != id).then(|| node(id, depth + 1, Vec::new()));
+        if visit.enter_original(original) {
+            visit.push(node(original, depth + 1, copy.into_iter().collect()));
+        }
     }
 }
 
