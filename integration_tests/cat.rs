@@ -774,3 +774,77 @@ mod connector_attributes {
         assert!(suggested.iter().all(|stream| STREAMS.contains(&stream.as_str())), "{suggested:?}");
     }
 }
+
+mod connector_documentation {
+    use super::*;
+
+    #[test]
+    fn headings_are_there_in_the_fixed_order() {
+        let page = file("docs/notion.md");
+        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with('#')).collect();
+        let expected = [
+            "# Notion",
+            "## Prerequisites",
+            "## Setup guide",
+            "#### For Calabi Connect Cloud",
+            "#### For self-hosted platforms",
+            "## Supported sync modes",
+            "## Supported streams",
+            "## Performance considerations",
+            "## Data type map",
+            "## Troubleshooting",
+            "## Tutorials",
+            "## Changelog",
+        ];
+        let found: Vec<&str> = headings.into_iter().filter(|heading| expected.contains(heading)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn prerequisites_name_what_the_config_asks_for() {
+        let page = file("docs/notion.md");
+        let section = page.split("\n## ").find(|section| section.starts_with("Prerequisites\n")).unwrap();
+        for word in ["token", "client id", "client secret"] {
+            assert!(section.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_changelog_has_this_version() {
+        for path in ["docs/notion.md", "CHANGELOG.md"] {
+            assert!(file(path).contains(env!("CARGO_PKG_VERSION")), "{path}");
+        }
+    }
+
+    /// The sources' texts without what is only notation.
+    fn sources() -> String {
+        let sources =
+            ["check", "config", "engine/cursor", "error"].map(|name| file(&format!("src/{name}.rs")));
+        let lines = sources.iter().flat_map(|source| source.lines());
+        let text: String = lines
+            .map(str::trim_start)
+            .map(|line| line.strip_suffix('\\').map_or(format!("{line}\n"), str::to_owned))
+            .collect();
+        text.replace("\\\"", "\"").replace("{{", "{").replace("}}", "}").to_lowercase()
+    }
+
+    #[test]
+    fn every_message_in_troubleshooting_is_one_of_the_sources() {
+        let page = file("docs/notion.md");
+        let sources = sources();
+        let tables = page.split("\n### Messages ").skip(1);
+        let rows = tables.flat_map(|table| table.lines().take_while(|line| !line.starts_with("## ")));
+        let messages: Vec<&str> = rows
+            .filter_map(|row| row.strip_prefix("| "))
+            .map(|row| row.split(" | ").next().unwrap())
+            .filter(|message| !message.starts_with("message") && !message.starts_with("---"))
+            .collect();
+        assert!(messages.len() > 30, "{}", messages.len());
+        for message in messages {
+            let parts = message.split('…').map(|part| part.trim().trim_end_matches('.'));
+            for part in parts.filter(|part| part.len() > 3) {
+                assert!(sources.contains(&part.to_lowercase()), "{part:?} of {message:?}");
+            }
+        }
+    }
+}
