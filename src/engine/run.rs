@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
 };
 
@@ -104,8 +104,8 @@ pub(super) struct Run {
     pub(super) inventory: RefCell<Inventory>,
     pub(super) walk: RefCell<Walk>,
     pub(super) unlisted: RefCell<Unlisted>,
-    /// Originals of synced blocks whose children were read in this run.
-    pub(super) originals: RefCell<HashSet<Uuid>>,
+    /// Originals of synced blocks whose children were read in this run, and from when.
+    pub(super) originals: RefCell<HashMap<Uuid, DateTime<Utc>>>,
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,
     pub(super) lookback: TimeDelta,

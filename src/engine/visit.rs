@@ -100,9 +100,14 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run.
+    /// Whether the children of a synced original were not yet read in this run, or only from a later time.
     pub fn enter_original(&self, block: Uuid) -> bool {
-        self.run.originals.borrow_mut().insert(block)
+        let before = self.run.originals.borrow_mut().insert(block, self.since);
+        if let Some(before) = before.filter(|before| *before <= self.since) {
+            self.run.originals.borrow_mut().insert(block, before);
+            return false;
+        }
+        true
     }
 
     /// Tells of a page met in the tree, and when its block was last edited.
@@ -126,8 +131,9 @@ impl Visit<'_> {
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state.
+    /// incremental sync, and whatever no listing shows is in the state; unless this page was never read.
     fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
-        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+        let since = self.run.scope.since.min(self.since);
+        self.run.scope.is_full || time.is_none_or(|time| time >= since)
     }
 }
