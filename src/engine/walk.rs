@@ -218,7 +218,7 @@ impl Run {
         let Some(failed) = self.streams.get(index) else { return };
         let inventory = self.inventory.borrow();
         failed.fail_page(top.page.id, error, reached, &inventory);
-        if failed.page_reader().is_some_and(PageReader::finds_objects) {
+        if failed.page_reader().is_some_and(PageReader::finds_objects) && !failed.is_stopped() {
             // Objects below the page that no listing shows are of these streams too.
             self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
