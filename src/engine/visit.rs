@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::{
     ReadError,
-    inventory::Inventory,
     run::{Run, Task},
     stream_run::StreamRun,
     walk::Root,
@@ -101,14 +100,13 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run, as far back as is wanted now.
+    /// Whether the children of a synced original were not yet read in this run, or only from a later time.
     pub fn enter_original(&self, block: Uuid) -> bool {
         match self.run.originals.borrow_mut().entry(block) {
             Entry::Vacant(entry) => {
                 entry.insert(self.since);
                 true
             }
-            // A page that is tried again wants older records than the pages before it did.
             Entry::Occupied(mut entry) => {
                 let is_wider = self.since < *entry.get();
                 if is_wider {
@@ -122,7 +120,7 @@ impl Visit<'_> {
     /// Tells of a page met in the tree, and when its block was last edited.
     pub fn found_page(&self, id: Uuid, time: Option<DateTime<Utc>>) {
         let mut inventory = self.run.inventory.borrow_mut();
-        if !inventory.has_page(id) && self.may_be_missing(time, &inventory) && inventory.ask(id) {
+        if !inventory.has_page(id) && self.may_be_missing(time) && inventory.ask(id) {
             self.root.begin();
             self.run.queue.push(Task::FetchPage { id, under: Some(Rc::clone(self.root)) });
         }
@@ -133,18 +131,19 @@ impl Visit<'_> {
     /// A database that is known may have data sources that are not.
     pub fn found_database(&self, id: Uuid, time: Option<DateTime<Utc>>) {
         let mut inventory = self.run.inventory.borrow_mut();
-        if self.may_be_missing(time, &inventory) && inventory.ask(id) {
+        if self.may_be_missing(time) && inventory.ask(id) {
             self.root.begin();
             self.run.queue.push(Task::FetchDatabase { id, under: Rc::clone(self.root) });
         }
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state. Below a page that is tried again, nothing is.
-    fn may_be_missing(&self, time: Option<DateTime<Utc>>, inventory: &Inventory) -> bool {
+    /// incremental sync, and whatever no listing shows is in the state; unless this page was never read.
+    fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
+        let since = self.run.scope.since.min(self.since);
         let top = self.root.top().page.id;
         self.run.scope.is_full
-            || time.is_none_or(|time| time >= self.run.scope.since)
-            || self.run.streams.iter().any(|stream| stream.is_retried(top, inventory))
+            || time.is_none_or(|time| time >= since)
+            || self.run.streams.iter().any(|stream| stream.retries(top))
     }
 }
