@@ -841,7 +841,10 @@ mod connector_documentation {
             .collect();
         assert!(messages.len() > 30, "{}", messages.len());
         for message in messages {
-            let parts = message.split('…').map(|part| part.trim().trim_end_matches('.'));
+            // Some are composed at a colon or a parenthesis.
+            let parts =
+                message.split('…').flat_map(|part| part.split(": ")).flat_map(|part| part.split(" ("));
+            let parts = parts.map(|part| part.trim().trim_end_matches('.'));
             for part in parts.filter(|part| part.len() > 3) {
                 assert!(sources.contains(&part.to_lowercase()), "{part:?} of {message:?}");
             }
