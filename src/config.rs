@@ -328,7 +328,7 @@ fn is_private(address: IpAddr) -> bool {
 
 /// The config's form, from which the spec's schema is made.
 #[derive(JsonSchema)]
-#[schemars(title = "Notion Source Spec")]
+#[schemars(title = "Notion Source Spec", description = "Which Notion workspace to read, and how.")]
 #[expect(dead_code, reason = "only its schema is used: parsing by hand keeps secrets out of messages")]
 struct ConfigForm {
     /// Authenticate with OAuth2.0 or with the access token of an internal integration.
