@@ -55,7 +55,8 @@ struct Database {
 
 #[derive(Deserialize)]
 struct DataSourceName {
-    id: String,
+    #[serde(default)]
+    id: Value,
 }
 
 impl Run {
@@ -259,7 +260,7 @@ impl Run {
                 "database without data sources of its own (a linked view)",
             );
         }
-        for source in names.iter().filter_map(|source| Uuid::try_parse(&source.id).ok()) {
+        for source in names.iter().filter_map(|source| Uuid::try_parse(source.id.as_str()?).ok()) {
             let is_missing = {
                 let mut inventory = self.inventory.borrow_mut();
                 !inventory.has_data_source(source) && inventory.ask(source)
