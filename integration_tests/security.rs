@@ -1,1 +1,249 @@
-//! To be filled.
+//! What keeps tokens where they belong.
+
+use std::collections::BTreeSet;
+
+use fake_notion::{FakeNotion, Fault, Route, sample::sample_workspace};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use source_notion::{
+    client::{ClientSettings, NotionClient, RefreshedTokens, RetryPolicy, Timeouts},
+    config::Config,
+};
+
+use crate::support::{Connector, Process, SyncOutput};
+
+const CLIENT_SECRET: &str = "fake_client_secret";
+
+/// A connector with the OAuth2.0 credentials of the fake as they are now, with or without a refresh token.
+fn oauth(notion: &FakeNotion, refresh_token: Option<&str>) -> Connector {
+    let mut credentials = json!({"auth_type": "OAuth2.0", "client_id": "fake_client_id",
+        "client_secret": CLIENT_SECRET, "access_token": notion.current_token()});
+    if let Some(refresh_token) = refresh_token {
+        credentials["refresh_token"] = json!(refresh_token);
+    }
+    Connector::new(notion).with_config("credentials", credentials)
+}
+
+/// The messages of streams that failed, each once.
+fn error_messages(output: &SyncOutput) -> BTreeSet<(String, String)> {
+    let errors = output.errors();
+    let of_streams =
+        errors.iter().filter(|error| error.get("stream_descriptor").is_some_and(Value::is_object));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    of_streams.map(|error| (text(&error["failure_type"]), text(&error["message"]))).collect()
+}
+
+/// The messages, and the numbers of their lines, that are of this type.
+fn lines_of(output: &SyncOutput, kind: &str) -> Vec<usize> {
+    let messages = output.messages.iter().enumerate();
+    messages.filter(|(_line, message)| message["type"] == kind).map(|(line, _message)| line).collect()
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_its_target_gets_no_request() {
+    for status in [301, 302, 303, 307, 308] {
+        // GIVEN
+        let (notion, other) =
+            (FakeNotion::start_blocking(sample_workspace()), FakeNotion::start_blocking(sample_workspace()));
+        let redirect = Fault::Raw {
+            status,
+            content_type: "text/html".to_owned(),
+            body: Vec::new(),
+            headers: vec![("location".to_owned(), format!("{}/v1/users/me", other.url()))],
+        };
+        notion.fail_always(Route::Any, redirect);
+        // WHEN
+        let (check, read) = (Connector::new(&notion).run("check"), Connector::new(&notion).read());
+        // THEN
+        assert_eq!(other.requests().len(), 0);
+        let expected = format!(
+            "Got status {status}, which Notion's API never sends. A proxy seems to be in the way: check the network."
+        );
+        assert_eq!(check.connection_status(), ("FAILED".to_owned(), expected.clone()));
+        assert_eq!(read.exit_code, Some(1));
+        assert_eq!(error_messages(&read), BTreeSet::from([("config_error".to_owned(), expected)]));
+    }
+}
+
+#[test]
+fn no_public_type_shows_a_secret() {
+    let config = json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "id",
+        "client_secret": "hidden_1", "access_token": "hidden_2", "refresh_token": "hidden_3"}});
+    let config = Config::parse(&config.to_string(), chrono::Utc::now(), false).unwrap();
+    let settings = || ClientSettings {
+        base: config.api_url.clone(),
+        access_token: config.credentials.access_token.clone(),
+        oauth: config.credentials.oauth.clone(),
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    let tokens = RefreshedTokens {
+        access_token: SecretString::from("hidden_4"),
+        refresh_token: Some(SecretString::from("hidden_5")),
+    };
+    let client = NotionClient::new(settings(), |_tokens| ()).unwrap();
+    let listing = client.list(source_notion::client::ListRequest::get("/v1/users"));
+    let shown = format!(
+        "{config:?} {config:#?} {:?} {:?} {:?} {client:?} {listing:?} {tokens:?} {:?}",
+        config.credentials,
+        config.credentials.oauth,
+        settings(),
+        config.token_replacement()
+    );
+    assert!(!shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn on_a_platforms_cloud_the_token_goes_to_public_https_only() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let cases = [
+        (notion.url(), r#""api_url" is not allowed: only https is allowed here; leave it out."#),
+        (
+            "https://127.0.0.1".to_owned(),
+            r#""api_url" is not allowed: it names a private address; leave it out."#,
+        ),
+        (
+            "https://10.1.2.3".to_owned(),
+            r#""api_url" is not allowed: it names a private address; leave it out."#,
+        ),
+        (
+            "https://169.254.169.254".to_owned(),
+            r#""api_url" is not allowed: it names a private address; leave it out."#,
+        ),
+        (
+            "https://[::1]".to_owned(),
+            r#""api_url" is not allowed: it names a private address; leave it out."#,
+        ),
+        (
+            "https://localhost:8080".to_owned(),
+            r#""api_url" is not allowed: it names a private address; leave it out."#,
+        ),
+    ];
+    for mode in ["cloud", "CLOUD"] {
+        for (url, expected) in &cases {
+            let connector = Connector::new(&notion).with_config("api_url", json!(url));
+            let run = |verb| Process::spawn(&connector.arguments(verb), &[("DEPLOYMENT_MODE", mode)]).wait();
+            assert_eq!(run("check").connection_status(), ("FAILED".to_owned(), (*expected).to_owned()));
+            let read = run("read");
+            assert_eq!(read.only_error(), ((*expected).to_owned(), "config_error".to_owned()));
+            assert_eq!(read.exit_code, Some(1));
+        }
+    }
+    assert_eq!(notion.requests().len(), 0);
+    let connector = Connector::new(&notion);
+    let elsewhere = Process::spawn(&connector.arguments("check"), &[("DEPLOYMENT_MODE", "OSS")]).wait();
+    assert_eq!(elsewhere.connection_status().0, "SUCCEEDED");
+}
+
+#[test]
+fn an_expired_token_is_refreshed_once_and_the_new_pair_is_told_before_the_sync_goes_on() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let before = notion.refresh_token();
+    let connector = oauth(&notion, Some(&before));
+    notion.expire_token();
+    // WHEN
+    let output = connector.read();
+    // THEN
+    output.assert_complete();
+    assert_eq!(notion.request_count(Route::OAuthToken), 1);
+    let controls = lines_of(&output, "CONTROL");
+    assert_eq!(controls.len(), 1);
+    assert!(controls[0] < lines_of(&output, "RECORD")[0]);
+    let config = &output.messages[controls[0]]["control"]["connectorConfig"]["config"];
+    assert_eq!(config["credentials"]["access_token"], notion.current_token());
+    assert_eq!(config["credentials"]["refresh_token"], notion.refresh_token());
+    assert_ne!(notion.refresh_token(), before);
+    assert_eq!(config["credentials"]["client_secret"], CLIENT_SECRET);
+    assert_eq!(config["api_url"], notion.url());
+    let whole = oauth(&notion, None).read();
+    for stream in ["users", "data_sources", "pages", "blocks", "comments"] {
+        assert_eq!(output.ids(stream), whole.ids(stream), "{stream}");
+    }
+    // The new config works, and only CONTROL shows it.
+    let next = connector.config(config.clone()).read();
+    next.assert_complete();
+    assert_eq!(notion.request_count(Route::OAuthToken), 1);
+    let told: Vec<&str> =
+        output.stdout.lines().filter(|line| line.contains(&notion.refresh_token())).collect();
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn a_token_that_expires_in_mid_sync_loses_nothing() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let whole = oauth(&notion, None).read();
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.fail_times(Route::BlockChildren(None), Fault::status(401), 1);
+    // WHEN
+    let output = connector.read();
+    // THEN
+    output.assert_complete();
+    assert_eq!(notion.request_count(Route::OAuthToken), 1);
+    assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+    for stream in ["users", "data_sources", "pages", "blocks", "comments"] {
+        assert_eq!(output.ids(stream), whole.ids(stream), "{stream}");
+    }
+}
+
+#[test]
+fn a_check_refreshes_an_expired_token_too() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    let output = connector.run("check");
+    assert_eq!(output.connection_status().0, "SUCCEEDED");
+    assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+}
+
+#[test]
+fn an_expired_token_without_a_refresh_token_is_a_config_error() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, None);
+    notion.expire_token();
+    let output = connector.read();
+    assert_eq!(output.exit_code, Some(1));
+    let expected = "Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the \
+                    integration's Configuration tab, or authorise again.";
+    let expected = BTreeSet::from([("config_error".to_owned(), expected.to_owned())]);
+    assert_eq!(error_messages(&output), expected);
+    assert_eq!(notion.request_count(Route::OAuthToken), 0);
+    assert!(lines_of(&output, "CONTROL").is_empty());
+}
+
+#[test]
+fn a_refused_refresh_is_a_config_error_and_is_asked_for_once() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some("nrt_revoked_refresh_token"));
+    notion.expire_token();
+    for verb in ["read", "check"] {
+        notion.clear_requests();
+        let output = connector.run(verb);
+        output.assert_hides(&["nrt_revoked_refresh_token", CLIENT_SECRET]);
+        assert_eq!(notion.request_count(Route::OAuthToken), 1, "{verb}");
+        assert!(lines_of(&output, "CONTROL").is_empty());
+        if verb == "read" {
+            assert_eq!(output.exit_code, Some(1));
+            assert!(
+                error_messages(&output).iter().all(|(failure_type, _message)| failure_type == "config_error")
+            );
+        } else {
+            assert_eq!(output.connection_status().0, "FAILED");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_again_after_its_refresh_does_not_refresh_for_ever() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.fail_always(Route::UsersMe, Fault::status(401));
+    notion.fail_always(Route::Users, Fault::status(401));
+    notion.fail_always(Route::Search, Fault::status(401));
+    let output = connector.read();
+    assert_eq!(output.exit_code, Some(1));
+    let refreshes = notion.request_count(Route::OAuthToken);
+    assert!(refreshes <= 3, "asked {refreshes} times");
+}

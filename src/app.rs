@@ -7,6 +7,7 @@ use std::{
     io::{self, Write},
     panic::AssertUnwindSafe,
     thread,
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -39,6 +40,7 @@ const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
 
+
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -48,6 +50,24 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How often states and progress are sent.
     pub policy: CheckpointPolicy,
+    /// How patient a check is.
+    pub check: CheckPatience,
+}
+
+/// How patient a check is: a person waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckPatience {
+    /// How many times a request is sent again, instead of [`RetryPolicy::max_retries`].
+    pub max_retries: usize,
+    /// How long the whole may take, waiting for the rate limit included.
+    pub limit: Duration,
+}
+
+impl Default for CheckPatience {
+    /// Three attempts within two minutes; a platform ends a check after about nine.
+    fn default() -> Self {
+        Self { max_retries: 2, limit: Duration::from_mins(2) }
+    }
 }
 
 /// Runs one command and returns its exit code.
@@ -153,11 +173,18 @@ async fn perform(
             Ok(Ok(SUCCESS))
         }
         Command::Check { config } => {
+            let patience = settings.check;
+            let retry = RetryPolicy { max_retries: patience.max_retries, ..settings.retry };
+            let settings = &Settings { retry, ..*settings };
             let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
                 Ok(client) => client,
                 Err(error) => return Ok(Err(error)),
             };
-            let status = check(&client).await;
+            let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
+                let is_held =
+                    client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
+                return Ok(Err(Error::SlowCheck { seconds: patience.limit.as_secs(), is_held }));
+            };
             emitter.message(&AirbyteMessage::ConnectionStatus(status)).await?;
             Ok(Ok(SUCCESS))
         }
@@ -276,7 +303,7 @@ async fn terminated() {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

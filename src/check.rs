@@ -4,13 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    client::{ListRequest, NotionClient},
-    error::{describe_list_error, describe_request_error},
+    client::{ListRequest, NotionClient, ResultPage},
+    error::describe_check_error,
     protocol::ConnectionStatus,
     streams::RawObject,
 };
-
-const CAPABILITY: &str = "Read content";
 
 #[derive(Deserialize)]
 struct Bot {
@@ -30,19 +28,19 @@ struct BotDetail {
 pub async fn check(client: &NotionClient) -> ConnectionStatus {
     let bot = match client.get("/v1/users/me").await {
         Ok(text) => serde_json::from_str(&text).unwrap_or(Bot { name: None, bot: None }),
-        Err(error) => return ConnectionStatus::Failed(describe_request_error(&error, CAPABILITY).message),
+        Err(error) => return ConnectionStatus::Failed(describe_check_error(&error.into()).message),
     };
     let body = json!({"sort": {"timestamp": "last_edited_time", "direction": "descending"}});
     let body = body.as_object().cloned().unwrap_or_else(Map::new);
     let page = match client.list(ListRequest::post("/v1/search", body)).next().await {
         Ok(page) => page,
-        Err(error) => return ConnectionStatus::Failed(describe_list_error(&error, CAPABILITY).message),
+        Err(error) => return ConnectionStatus::Failed(describe_check_error(&error).message),
     };
     let name = bot.name.unwrap_or_else(|| "without a name".to_owned());
     let workspace = bot.bot.and_then(|bot| bot.workspace_name);
     let place = workspace.map_or_else(String::new, |workspace| format!(" in the workspace \"{workspace}\""));
     let (mut pages, mut data_sources) = (0_u32, 0_u32);
-    for result in page.iter().flat_map(|page| page.results()).filter_map(RawObject::parse) {
+    for result in page.iter().flat_map(ResultPage::results).filter_map(RawObject::parse) {
         match result.text("object").as_deref() {
             Some("data_source") => data_sources += 1,
             _page => pages += 1,
@@ -56,6 +54,11 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
         )
     } else {
         let bound = if page.is_some_and(|page| page.has_more()) { "at least " } else { "" };
-        format!("{bot} It can see {bound}{pages} pages and {data_sources} data sources.")
+        let (pages, data_sources) = (counted(pages, "page"), counted(data_sources, "data source"));
+        format!("{bot} It can see {bound}{pages} and {data_sources}.")
     })
+}
+
+fn counted(count: u32, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -283,9 +283,11 @@ fn start_date(config: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTim
 
 fn api_url(config: &Map<String, Value>, is_cloud: bool) -> Result<Url, ConfigError> {
     let url = text(config, "api_url", "api_url")?.unwrap_or(DEFAULT_API_URL);
-    let url = Url::parse(url).map_err(|_parse| ConfigError::ApiUrl("it is not a URL"))?;
+    let url = Url::parse(url).map_err(|_parse| {
+        ConfigError::ApiUrl("it is not a URL; leave it out, or give one such as https://api.notion.com")
+    })?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ConfigError::ApiUrl("it must not hold a user name or password"));
+        return Err(ConfigError::ApiUrl("it must not hold a user name or password; take them out"));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Err(ConfigError::ApiUrl(
@@ -298,10 +300,10 @@ fn api_url(config: &Map<String, Value>, is_cloud: bool) -> Result<Url, ConfigErr
     let is_loopback = is_local_name || address.is_some_and(|address| address.is_loopback());
     match url.scheme() {
         "https" if is_cloud && (is_local_name || address.is_some_and(is_private)) => {
-            Err(ConfigError::ApiUrl("it names a private address"))
+            Err(ConfigError::ApiUrl("it names a private address; leave it out"))
         }
         "https" => Ok(url),
-        "http" if is_cloud => Err(ConfigError::ApiUrl("only https is allowed here")),
+        "http" if is_cloud => Err(ConfigError::ApiUrl("only https is allowed here; leave it out")),
         "http" if is_loopback => Ok(url),
         "http" => Err(ConfigError::ApiUrl("plain http would send the token in clear; use https")),
         _ => Err(ConfigError::ApiUrl("it must begin with https://")),
@@ -326,7 +328,7 @@ fn is_private(address: IpAddr) -> bool {
 
 /// The config's form, from which the spec's schema is made.
 #[derive(JsonSchema)]
-#[schemars(title = "Notion Source Spec")]
+#[schemars(title = "Notion Source Spec", description = "How to read a Notion workspace.")]
 #[expect(dead_code, reason = "only its schema is used: parsing by hand keeps secrets out of messages")]
 struct ConfigForm {
     /// Authenticate with OAuth2.0 or with the access token of an internal integration.
@@ -400,6 +402,10 @@ pub fn specification() -> ConnectorSpecification {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<ConfigForm>().to_value();
     tidy(&mut schema);
+    if let Some(root) = schema.as_object_mut() {
+        // Rust's sentence about the type is none for users.
+        root.remove("description");
+    }
     ConnectorSpecification {
         documentation_url: "https://github.com/calabi/source-notion/blob/main/docs/notion.md".to_owned(),
         connection_specification: schema,

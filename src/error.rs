@@ -1,11 +1,14 @@
 //! The one place where a failure becomes a failure type and a sentence for the user.
 
 use crate::{
-    client::{ApiError, ListError, RequestError},
+    client::{ApiError, ConnectStep, ListError, RequestError},
     config::ConfigError,
     engine::{ReadError, StateError},
     protocol::{CatalogError, ErrorTrace, FailureType, StateFileError, StreamDescriptor},
 };
+
+/// The capability of an integration to read pages, blocks, databases and data sources.
+const READ_CONTENT: &str = "Read content";
 
 /// A failure as the user sees it, and its technical cause.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,6 +75,14 @@ pub enum Error {
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(ApiError),
+    /// A check took too long.
+    #[error("Notion did not answer the check within {seconds} s{}", if *is_held { ", because its rate limit is reached" } else { "" })]
+    SlowCheck {
+        /// The limit.
+        seconds: u64,
+        /// Whether the rate limit was why.
+        is_held: bool,
+    },
     /// Streams failed.
     #[error("these streams did not sync completely: {0}")]
     Streams(String),
@@ -89,6 +100,7 @@ impl Error {
             | Self::Catalog { .. }
             | Self::StateFile { .. }
             | Self::State(_) => FailureType::Config,
+            Self::SlowCheck { .. } => FailureType::Transient,
             Self::Client(_) | Self::Streams(_) | Self::Panic(_) => FailureType::System,
         }
     }
@@ -96,10 +108,14 @@ impl Error {
     /// The failure as the user sees it.
     pub fn to_failure(&self) -> Failure {
         let advice = match self {
+            Self::File { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+                "Save it as UTF-8."
+            }
             Self::File { .. } => "Check the path and its permissions.",
             Self::Catalog { .. } => "Let the platform write it again from discover.",
             Self::StateFile { .. } | Self::State(_) => "Correct it, or clear it to read everything again.",
             Self::Client(_) => "Check the system's TLS configuration.",
+            Self::SlowCheck { .. } => "Try again in a few minutes.",
             Self::Panic(_) => "This is a bug: please report it with the log.",
             Self::Config(_) | Self::Streams(_) => "",
         };
@@ -119,10 +135,7 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
         ),
         ApiError::Forbidden { .. } => (
             FailureType::Config,
-            format!(
-                "Notion denied access (403): the integration lacks the capability \"{capability}\". Grant it in the \
-                 integration's settings under Capabilities (for OAuth authorise again), or deselect the stream."
-            ),
+            format!("Notion denied access (403): {}, or deselect the stream.", grant(capability)),
         ),
         ApiError::EdgeBlocked { ray, .. } => (
             FailureType::Config,
@@ -147,13 +160,7 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
         ApiError::RateLimited { .. } => {
             (FailureType::Transient, "Notion's rate limit is reached. A later sync should succeed.".to_owned())
         }
-        ApiError::Connect { detail } => (
-            FailureType::Transient,
-            format!(
-                "No connection to Notion: {detail}. Check that the network, the proxy and the TLS certificates let \
-                 requests through to api.notion.com."
-            ),
-        ),
+        ApiError::Connect { step, detail } => (FailureType::Transient, describe_connect_step(*step, detail)),
         ApiError::Timeout => (
             FailureType::Transient,
             "Notion did not answer in time, after many attempts. A later sync should succeed.".to_owned(),
@@ -187,9 +194,67 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
     Failure { failure_type, message, internal: Some(error.to_string()) }
 }
 
+fn describe_connect_step(step: ConnectStep, detail: &str) -> String {
+    let (what, advice) = match step {
+        ConnectStep::NameResolution => (
+            "the host name of Notion's API cannot be resolved",
+            "Check the network's DNS; if this network needs a proxy, name it in HTTPS_PROXY.",
+        ),
+        ConnectStep::Proxy => (
+            "the proxy does not let it through",
+            "Check the address and the credentials in HTTPS_PROXY, and whether the proxy allows api.notion.com.",
+        ),
+        ConnectStep::Tls => (
+            "TLS failed",
+            "If a proxy or firewall inspects the traffic, add its certificate authority to the system's store, or \
+             name a file with it in SSL_CERT_FILE.",
+        ),
+        ConnectStep::Network => (
+            "the network does not reach Notion's API",
+            "Check that the network and its firewall allow https to api.notion.com; if a proxy is needed, name it \
+             in HTTPS_PROXY.",
+        ),
+    };
+    format!("No connection to Notion: {what} ({detail}). {advice}")
+}
+
+/// Describes why a check failed; no stream is concerned.
+pub fn describe_check_error(error: &ListError) -> Failure {
+    let failure = describe_list_error(error, READ_CONTENT);
+    let message = match error.api_error() {
+        Some(ApiError::Forbidden { .. }) => format!("Notion denied access (403): {}.", grant(READ_CONTENT)),
+        Some(ApiError::Unavailable { status, .. }) => {
+            format!("Notion is not available now (status {status}). Try again in a few minutes.")
+        }
+        Some(ApiError::Timeout) => "Notion did not answer in time. Try again in a few minutes.".to_owned(),
+        Some(ApiError::CutOff { .. }) => {
+            "The connection to Notion broke off. Try again in a few minutes.".to_owned()
+        }
+        _other => return failure,
+    };
+    Failure { message, ..failure }
+}
+
+/// How to give the integration what it lacks.
+fn grant(capability: &str) -> String {
+    format!(
+        "the integration lacks the capability \"{capability}\". Grant it in the integration's settings under \
+         Capabilities (for OAuth authorise again)"
+    )
+}
+
 /// Describes a failed request.
 pub fn describe_request_error(error: &RequestError, capability: &str) -> Failure {
-    Failure { internal: Some(error.to_string()), ..describe_api_error(&error.source, capability) }
+    Failure {
+        internal: Some(error.to_string()),
+        ..describe_api_error(&error.source, capability_for(&error.path, capability))
+    }
+}
+
+/// The capability that a request needs: a stream's own one, except where it reads what others read too.
+fn capability_for<'a>(path: &str, of_stream: &'a str) -> &'a str {
+    let is_own = ["/v1/users", "/v1/comments"].iter().any(|own| path.starts_with(own));
+    if is_own { of_stream } else { READ_CONTENT }
 }
 
 /// Describes a failed listing.
@@ -211,9 +276,11 @@ pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
     match error {
         ReadError::List(error) => describe_list_error(error, capability),
         ReadError::Request(error) => describe_request_error(error, capability),
-        ReadError::UnknownStream => Failure::new(
+        ReadError::UnknownStream(name) => Failure::new(
             FailureType::Config,
-            "This connector has no such stream. Refresh the connection's schema and deselect the stream.",
+            format!(
+                "This connector has no stream \"{name}\". Refresh the connection's schema and deselect the stream."
+            ),
         ),
         ReadError::SearchGap { newest, oldest } => Failure::new(
             FailureType::Config,

@@ -24,4 +24,4 @@ pub mod streams;
 
 mod app;
 
-pub use app::{Settings, run};
+pub use app::{CheckPatience, Settings, run};

@@ -13,7 +13,7 @@ use std::{
 use fake_notion::FakeNotion;
 use serde_json::{Value, json};
 use source_notion::{
-    Settings,
+    CheckPatience, Settings,
     client::{RetryPolicy, Timeouts},
     engine::CheckpointPolicy,
 };
@@ -35,6 +35,7 @@ pub(crate) fn impatient() -> Settings {
             attempt: Duration::from_secs(5),
         },
         policy: CheckpointPolicy { records: 5, ..CheckpointPolicy::default() },
+        check: CheckPatience::default(),
     }
 }
 
@@ -98,6 +99,11 @@ impl Connector {
     pub(crate) fn state(mut self, state: Value) -> Self {
         self.state = Some(state);
         self
+    }
+
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap()
     }
 
     /// Changes the settings.

@@ -1,7 +1,9 @@
 //! Runs the connector and reads its output.
 
 mod connector;
+mod network;
 mod sync_output;
 
 pub(crate) use connector::{Connector, Process, impatient};
+pub(crate) use network::{ClosedPort, serve_bytes};
 pub(crate) use sync_output::{StateLine, SyncOutput};

@@ -179,6 +179,16 @@ impl SyncOutput {
         found[0].1
     }
 
+    /// Fails if any of the secrets occurs anywhere in what was printed.
+    #[track_caller]
+    pub(crate) fn assert_hides(&self, secrets: &[&str]) -> &Self {
+        for secret in secrets {
+            assert!(!self.stdout.contains(secret), "stdout shows {secret}: {}", self.stdout);
+            assert!(!self.stderr.contains(secret), "stderr shows {secret}: {}", self.stderr);
+        }
+        self
+    }
+
     /// Fails unless the run read everything.
     #[track_caller]
     pub(crate) fn assert_complete(&self) -> &Self {

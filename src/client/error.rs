@@ -79,6 +79,8 @@ pub enum ApiError {
     /// No connection: name resolution, TCP, proxy or TLS.
     #[error("no connection: {detail}")]
     Connect {
+        /// What failed.
+        step: ConnectStep,
         /// The chain of causes.
         detail: String,
     },
@@ -111,6 +113,19 @@ pub enum ApiError {
     },
 }
 
+/// The part of connecting that failed, for the advice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectStep {
+    /// The host name has no address.
+    NameResolution,
+    /// The proxy cannot be reached, or refuses.
+    Proxy,
+    /// No trusted connection.
+    Tls,
+    /// No answer at the address, or anything else.
+    Network,
+}
+
 /// A request that failed for good.
 #[derive(Debug, thiserror::Error)]
 #[error("{method} {path}: {source} (attempts: {attempts}, {}, request id: {})",
@@ -119,13 +134,13 @@ pub struct RequestError {
     /// The method.
     pub method: Method,
     /// The path, without the query.
-    pub path: String,
+    pub path: Box<str>,
     /// How often it was sent, rate-limited answers left out.
     pub attempts: u32,
     /// From the first attempt to the last answer.
     pub elapsed: Duration,
     /// Notion's id of the last answer.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
     /// Why the last attempt failed.
     pub source: ApiError,
 }

@@ -11,7 +11,7 @@ mod notion;
 mod retry;
 mod transport;
 
-pub use error::{ApiError, ListError, RequestError};
+pub use error::{ApiError, ConnectStep, ListError, RequestError};
 pub use gate::{Gate, Hold};
 pub use list::{ListRequest, Listing, ResultPage};
 pub use notion::{ClientSettings, NotionClient, RefreshedTokens, RequestCounts};

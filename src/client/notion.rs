@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use reqwest::Url;
@@ -59,6 +60,10 @@ pub struct RequestCounts {
     pub rate_limited: u64,
 }
 
+/// How often one request is sent again with a newer token. Someone else's refresh may come first, so once is too
+/// little; a token that is refused although it is new stays refused.
+const MAX_REFRESHES: u32 = 2;
+
 type OnRefresh = Box<dyn Fn(&RefreshedTokens) + Send + Sync>;
 
 struct Shared {
@@ -69,6 +74,7 @@ struct Shared {
     oauth: Option<OAuthClient>,
     on_refresh: OnRefresh,
     counts: Mutex<BTreeMap<&'static str, RequestCounts>>,
+    clock_lead: OnceLock<Duration>,
 }
 
 struct Token {
@@ -119,6 +125,7 @@ impl NotionClient {
             oauth: settings.oauth,
             on_refresh: Box::new(on_refresh),
             counts: Mutex::default(),
+            clock_lead: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared), stream: "all" })
     }
@@ -132,6 +139,13 @@ impl NotionClient {
     /// The gate, to watch its holds.
     pub fn gate(&self) -> &Gate {
         &self.shared.gate
+    }
+
+    /// How far this machine's clock is ahead of Notion's, by the first answer; zero before it, or when it is behind.
+    ///
+    /// It is too large by the time that answer took and by up to a second.
+    pub fn clock_lead(&self) -> Duration {
+        self.shared.clock_lead.get().copied().unwrap_or_default()
     }
 
     /// What was sent so far, by stream.
@@ -162,18 +176,21 @@ impl NotionClient {
         let mut delays = self.shared.retry.delays();
         let mut attempts = 0;
         let mut holds_in_a_row = 0;
+        let mut refreshes = 0;
         let mut last_error = None;
         loop {
             let request = build(last_error.as_ref());
             let generation = self.shared.token.read().await.generation;
             let (error, request_id) = match self.attempt(&request).await {
-                Ok(Answer { body, request_id }) => match accept(body) {
+                Ok(Answer { body, request_id, .. }) => match accept(body) {
                     Ok(accepted) => return Ok(accepted),
                     Err(error) => (error, request_id),
                 },
                 Err(Failure { error, request_id }) => (error, request_id),
             };
-            if matches!(error, ApiError::Unauthorized { .. }) && self.refresh(generation).await {
+            let is_refused = matches!(error, ApiError::Unauthorized { .. }) && refreshes < MAX_REFRESHES;
+            if is_refused && self.refresh(generation).await {
+                refreshes += 1;
                 continue;
             }
             let decision = self.shared.retry.decide(&error, &mut delays, holds_in_a_row);
@@ -206,13 +223,13 @@ impl NotionClient {
                     sleep(delay).await;
                 }
                 RetryDecision::GiveUp => {
-                    let path = request.path().to_owned();
+                    let path = request.path().into();
                     return Err(RequestError {
                         method: request.method,
                         path,
                         attempts: attempts + 1,
                         elapsed: started.elapsed(),
-                        request_id,
+                        request_id: request_id.map(String::into_boxed_str),
                         source: error,
                     });
                 }
@@ -226,7 +243,12 @@ impl NotionClient {
         let token = self.shared.token.read().await.access.clone();
         self.count(|counts| counts.sent += 1);
         debug!(stream = self.stream, method = %request.method, target = request.target, "A request is sent.");
-        self.shared.transport.send(request, Credentials::Bearer(&token)).await
+        let answer = self.shared.transport.send(request, Credentials::Bearer(&token)).await?;
+        if let Some(date) = answer.date {
+            let lead = || SystemTime::now().duration_since(date).unwrap_or_default();
+            self.shared.clock_lead.get_or_init(lead);
+        }
+        Ok(answer)
     }
 
     /// Makes sure that the token is newer than `generation`; returns whether it is.
@@ -274,8 +296,11 @@ impl NotionClient {
         };
         let mut delays = self.shared.retry.delays();
         loop {
-            let credentials =
-                Credentials::Basic { username: &oauth.client_id, password: &oauth.client_secret };
+            let credentials = Credentials::Basic {
+                username: &oauth.client_id,
+                password: &oauth.client_secret,
+                refresh_token: refresh,
+            };
             self.count(|counts| counts.sent += 1);
             let error = match self.shared.transport.send(&request, credentials).await {
                 Ok(answer) => {

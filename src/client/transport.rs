@@ -1,15 +1,19 @@
 //! One attempt over HTTP: what is sent, how long it may take, how much may come back.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Client, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ApiError, error::ErrorAnswer};
+use super::{ApiError, ConnectStep, error::ErrorAnswer};
 
 /// <https://developers.notion.com/reference/versioning>
 const NOTION_VERSION: (HeaderName, HeaderValue) =
@@ -83,7 +87,19 @@ impl Default for Timeouts {
 /// How a request proves who sends it.
 pub(super) enum Credentials<'a> {
     Bearer(&'a SecretString),
-    Basic { username: &'a str, password: &'a SecretString },
+    Basic { username: &'a str, password: &'a SecretString, refresh_token: &'a SecretString },
+}
+
+impl Credentials<'_> {
+    /// Everything that an answer may quote and nobody may see.
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Bearer(token) => vec![token.expose_secret()],
+            Self::Basic { username: _not_secret, password, refresh_token } => {
+                vec![password.expose_secret(), refresh_token.expose_secret()]
+            }
+        }
+    }
 }
 
 /// A complete answer.
@@ -91,6 +107,8 @@ pub(super) enum Credentials<'a> {
 pub(super) struct Answer {
     pub(super) body: String,
     pub(super) request_id: Option<String>,
+    /// Notion's time, to the second.
+    pub(super) date: Option<SystemTime>,
 }
 
 /// A failed attempt and Notion's id of it.
@@ -111,6 +129,7 @@ impl From<ApiError> for Failure {
 pub(super) struct Transport {
     client: Client,
     base: Url,
+    max_body_bytes: usize,
 }
 
 impl Transport {
@@ -127,8 +146,11 @@ impl Transport {
             .gzip(true)
             .user_agent(concat!("source-notion/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| ApiError::Connect { detail: causes(&error) })?;
-        Ok(Self { client, base })
+            .map_err(|error| ApiError::Connect {
+                step: ConnectStep::Tls,
+                detail: causes(&error).join(": "),
+            })?;
+        Ok(Self { client, base, max_body_bytes: MAX_BODY_BYTES })
     }
 
     /// Sends one attempt and reads its whole answer.
@@ -146,9 +168,9 @@ impl Transport {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url),
         };
-        let builder = match credentials {
+        let builder = match &credentials {
             Credentials::Bearer(token) => builder.header(AUTHORIZATION, bearer(token)?),
-            Credentials::Basic { username, password } => {
+            Credentials::Basic { username, password, .. } => {
                 builder.basic_auth(username, Some(password.expose_secret()))
             }
         };
@@ -165,22 +187,25 @@ impl Transport {
 
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| fail(classify(&error)))? {
-            if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(fail(ApiError::TooLarge { limit: MAX_BODY_BYTES }));
+            if body.len() + chunk.len() > self.max_body_bytes {
+                return Err(fail(ApiError::TooLarge { limit: self.max_body_bytes }));
             }
             body.extend_from_slice(&chunk);
         }
         if status != 200 {
+            // What it says is logged, and a proxy's answer may quote the request.
+            let body = without(&credentials.secrets(), &body);
             return Err(fail(ApiError::from_answer(&ErrorAnswer {
                 status,
                 retry_after: text(&headers, RETRY_AFTER.as_str()),
                 ray: text(&headers, "cf-ray"),
-                body: &body,
+                body: body.as_bytes(),
             })));
         }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
-        Ok(Answer { body, request_id })
+        let date = text(&headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
+        Ok(Answer { body, request_id, date })
     }
 }
 
@@ -197,11 +222,18 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {
     Ok(value)
 }
 
+/// The text with each secret taken out.
+fn without(secrets: &[&str], text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text).into_owned();
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "[…]"))
+}
+
 fn classify(error: &reqwest::Error) -> ApiError {
-    let detail = causes(error);
+    let causes = causes(error);
+    let detail = causes.join(": ");
     // The order matters: a timeout while connecting is both.
     if error.is_connect() || error.is_builder() {
-        ApiError::Connect { detail }
+        ApiError::Connect { step: connect_step(error, &causes), detail }
     } else if error.is_timeout() {
         ApiError::Timeout
     } else {
@@ -209,8 +241,31 @@ fn classify(error: &reqwest::Error) -> ApiError {
     }
 }
 
+/// Tells which part of connecting failed. The libraries have no types for some, only words; nothing but the
+/// advice depends on them.
+fn connect_step(error: &reqwest::Error, causes: &[String]) -> ConnectStep {
+    let says = |word: &str| causes.iter().any(|cause| cause.contains(word));
+    if is_tls(error) {
+        ConnectStep::Tls
+    } else if says("tunnel") || says("proxy") || says("socks") {
+        ConnectStep::Proxy
+    } else if says("dns error") {
+        ConnectStep::NameResolution
+    } else {
+        ConnectStep::Network
+    }
+}
+
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    // An io::Error hides the error that it was made of: its source is that one's source.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || wrapped.is_some_and(|wrapped| is_tls(wrapped))
+        || error.source().is_some_and(is_tls)
+}
+
 /// The chain of causes, without the URL: a proxy's may hold a password.
-fn causes(error: &reqwest::Error) -> String {
+fn causes(error: &reqwest::Error) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -218,5 +273,42 @@ fn causes(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     parts.dedup();
-    if parts.is_empty() { "the request could not be made".to_owned() } else { parts.join(": ") }
+    if parts.is_empty() {
+        parts.push("the request could not be made".to_owned());
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use fake_notion::{FakeNotion, Fault, Route, Workspace};
+
+    use super::*;
+
+    async fn ask(transport: &Transport) -> Result<Answer, Failure> {
+        let token = SecretString::from("ntn_fake_0123456789abcdef");
+        transport.send(&Request::get("/v1/users/me"), Credentials::Bearer(&token)).await
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_bound_is_refused_and_counts_as_it_is_decompressed() {
+        let notion = FakeNotion::start(Workspace::new()).await;
+        let mut transport = Transport::new(notion.url().parse().unwrap(), &Timeouts::default()).unwrap();
+        let whole = ask(&transport).await.unwrap().body.len();
+        transport.max_body_bytes = whole;
+        assert!(ask(&transport).await.is_ok());
+        transport.max_body_bytes = whole - 1;
+        let error = ask(&transport).await.unwrap_err().error;
+        assert!(matches!(error, ApiError::TooLarge { limit } if limit == whole - 1), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_error_that_quotes_the_token_does_not_show_it() {
+        let notion = FakeNotion::start(Workspace::new()).await;
+        let transport = Transport::new(notion.url().parse().unwrap(), &Timeouts::default()).unwrap();
+        notion
+            .fail(Route::UsersMe, Fault::error(401, "unauthorized", "ntn_fake_0123456789abcdef is unknown"));
+        let error = ask(&transport).await.unwrap_err().error;
+        assert_eq!(error.to_string(), "Notion refused the token (401): […] is unknown");
+    }
 }

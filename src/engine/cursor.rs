@@ -144,6 +144,16 @@ impl StreamState {
         self.resume.is_some_and(|resume| *page <= resume.mark && page.last_edited_time < resume.until)
     }
 
+    /// Forgets how far the unfinished walk got, unless the state knows everything that no listing shows.
+    ///
+    /// A state that was written before another stream's may lack what was found in between. Now that is part of
+    /// the walk's order, where the mark says nothing about it.
+    pub fn forget_resume_unless_knowing(&mut self, unlisted: &Unlisted) {
+        if self.unlisted != *unlisted {
+            self.resume = None;
+        }
+    }
+
     /// How far the unfinished walk got.
     pub fn resume(&self) -> Option<Resume> {
         self.resume

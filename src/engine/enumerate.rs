@@ -319,7 +319,7 @@ impl Run {
         let time = page.time("last_edited_time");
         if let Some(id) = id {
             // A page without a time cannot be told old: it counts as edited now.
-            let seen_as = time.unwrap_or(self.began);
+            let seen_as = time.unwrap_or(self.began());
             let sighting = {
                 let mut inventory = self.inventory.borrow_mut();
                 inventory.see_parents(page.object("parent").and_then(|parent| parent.id("data_source_id")));
@@ -385,7 +385,7 @@ impl Run {
             self.add_data_source(data_source, time, batches);
             return;
         };
-        let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began));
+        let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began()));
         if sighting == Sighting::Known {
             return;
         }
@@ -533,7 +533,7 @@ impl ObjectBatch {
 /// Changes an object into the stream's record and adds it.
 pub(super) fn add_record(batch: &mut RecordBatch, stream: &StreamRun, mut object: RawObject<'_>) {
     stream.stream.transform(&mut object);
-    batch.push(|out| object.write(out));
+    stream.add(batch, &object);
 }
 
 fn created_time(text: &str) -> Option<DateTime<Utc>> {

@@ -18,8 +18,8 @@ pub enum ReadError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The catalog names a stream that does not exist.
-    #[error("there is no such stream")]
-    UnknownStream,
+    #[error("there is no stream \"{0}\"")]
+    UnknownStream(String),
     /// Search was cut from both ends before they met.
     #[error("search shows neither end of what lies between {oldest} and {newest}")]
     SearchGap {
@@ -59,7 +59,7 @@ impl ReadError {
         match self {
             Self::List(error) => error.api_error(),
             Self::Request(error) => Some(&error.source),
-            Self::UnknownStream
+            Self::UnknownStream(_)
             | Self::SearchGap { .. }
             | Self::CrowdedMinute { .. }
             | Self::TooManyFailures { .. }
@@ -83,7 +83,7 @@ impl ReadError {
             Self::Output(_) | Self::Interrupted => true,
             Self::List(_)
             | Self::Request(_)
-            | Self::UnknownStream
+            | Self::UnknownStream(_)
             | Self::SearchGap { .. }
             | Self::CrowdedMinute { .. }
             | Self::TooManyFailures { .. }

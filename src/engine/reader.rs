@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -31,7 +31,7 @@ use crate::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
         StreamDescriptor, StreamStatus, SyncMode,
     },
-    streams::{STREAMS, Source},
+    streams::{PageReader, STREAMS, Source},
 };
 
 /// What to read, and how.
@@ -117,7 +117,8 @@ pub async fn read(
         Err(OutputClosed) => outcome.stop = Some(Stop::OutputClosed),
     }
     for name in unknown {
-        outcome.failed.push((name, describe_read_error(&ReadError::UnknownStream, "")));
+        let failure = describe_read_error(&ReadError::UnknownStream(name.clone()), "");
+        outcome.failed.push((name, failure));
     }
     for stream in &run.streams {
         outcome.failed.extend(stream.failure().map(|failure| (stream.name.to_string(), failure)));
@@ -125,11 +126,14 @@ pub async fn read(
     Ok(outcome)
 }
 
-fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
+fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
     let mut unlisted = Unlisted::default();
     for stream in &streams {
         unlisted.pages.extend(&stream.state.unlisted().pages);
         unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
+    }
+    for stream in &mut streams {
+        stream.state.forget_resume_unless_knowing(&unlisted);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
@@ -140,11 +144,11 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         inventory: RefCell::new(Inventory::default()),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
-        originals: RefCell::new(HashSet::new()),
+        originals: RefCell::new(HashMap::new()),
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
-        began: to_minute(Utc::now()),
+        began_here: Utc::now(),
         started: Instant::now(),
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
@@ -197,7 +201,7 @@ impl Run {
 
     /// A stream that the catalog names and the connector does not have.
     async fn refuse(&self, name: &str) -> Result<(), OutputClosed> {
-        let failure = describe_read_error(&ReadError::UnknownStream, "");
+        let failure = describe_read_error(&ReadError::UnknownStream(name.to_owned()), "");
         self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(name)))).await?;
         let descriptor = StreamDescriptor::new(name);
         self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None)).await
@@ -217,6 +221,15 @@ impl Run {
         }
         self.ask_for_unlisted();
         self.drive(Vec::new).await;
+        // Where trees are walked, objects of these streams may still be found.
+        let finds_objects =
+            self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
+        self.finish_early(|source| match source {
+            Source::Listing(_) => true,
+            Source::Enumeration(_) => !finds_objects,
+            Source::Pages(_) => false,
+        })
+        .await;
         let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         self.begin_walk();
@@ -306,10 +319,7 @@ impl Run {
                 }
             }
             About::Search(kind) => self.settle_search(*kind, error),
-            About::Query { data_source, archived, root } => {
-                self.fail_query(*data_source, *archived, error);
-                self.settle_below(root.as_ref(), error);
-            }
+            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
             About::Page { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().pages.remove(id);
                 self.skip_object(crate::streams::ObjectKind::Page, "page not found or not shared");
@@ -369,7 +379,7 @@ impl Run {
     fn settle_below(&self, root: Option<&Rc<super::walk::Root>>, error: &ReadError) {
         let Some(root) = root else { return };
         for (index, stream) in self.streams.iter().enumerate() {
-            if stream.page_reader().is_some_and(crate::streams::PageReader::finds_objects) {
+            if stream.page_reader().is_some_and(PageReader::finds_objects) {
                 self.fail_root(index, root, error);
             }
         }
@@ -407,7 +417,8 @@ impl Run {
             let reached = stream.reached(walk);
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
-            if is_further || (all && stream.stream.spec().cursor_field.is_some()) {
+            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
+            if is_wanted && !stream.is_finished() {
                 let state = stream.state.in_progress(reached, &stream.retry(), &self.unlisted.borrow());
                 stream.set_sent_at(reached);
                 self.emitter.state(&stream.name, state).await?;
@@ -418,25 +429,26 @@ impl Run {
 
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     async fn keep_informed(&self, progress: &Progress<'_>) {
-        let mut holds = self.client.gate().subscribe();
-        let mut ticks = interval(Duration::from_millis(200).min(self.policy.interval));
+        let mut announced = self.client.gate().subscribe();
+        let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
+        let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut held = false;
+        let mut was_held = false;
         loop {
             ticks.tick().await;
-            let hold = *holds.borrow_and_update();
+            let hold = *announced.borrow_and_update();
             let is_held = hold.is_some_and(|hold| !hold.remaining().is_zero());
-            if let Some(hold) = hold.filter(|_| is_held && !held) {
+            if let Some(hold) = hold.filter(|_| is_held && !was_held) {
                 info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
             }
-            if is_held != held {
+            if is_held != was_held {
                 let reason = hold.filter(|_| is_held).map(|hold| StatusReason::RateLimited {
                     quota_reset_ms: hold.reset_at.timestamp_millis(),
                 });
                 if self.tell_running(reason).await.is_err() {
                     return;
                 }
-                held = is_held;
+                was_held = is_held;
             }
             self.checkpoint_if_due().await;
             let silence_ms = Utc::now().timestamp_millis() - self.last_sign_of_life_ms();
@@ -457,7 +469,7 @@ impl Run {
     }
 
     async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped()) {
+        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
             let descriptor = StreamDescriptor::new(&*stream.name);
             let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
             self.emitter.message(&message).await?;
@@ -465,8 +477,21 @@ impl Run {
         Ok(())
     }
 
-    /// The last state and status of a stream.
+    /// Completes the streams that nothing can be added to any more.
+    async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
+            if self.finish(stream).await.is_err() {
+                // Whoever watches the output ends the run.
+                return;
+            }
+        }
+    }
+
+    /// The last state and status of a stream, unless they were sent before.
     async fn finish(&self, stream: &StreamRun) -> Result<(), OutputClosed> {
+        if stream.is_finished() {
+            return Ok(());
+        }
         let spec = stream.stream.spec();
         let failure = stream.failure();
         if let Some(failure) = &failure {
@@ -488,7 +513,9 @@ impl Run {
         };
         self.emitter.state(&stream.name, state).await?;
         let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
-        self.status(stream, status).await
+        self.status(stream, status).await?;
+        stream.set_finished();
+        Ok(())
     }
 
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
@@ -510,7 +537,7 @@ impl Run {
             Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began);
+        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
         (newest - self.lookback).max(stream.state.start())
     }
 }
@@ -520,7 +547,7 @@ impl Run {
 enum About {
     Stream(usize),
     Search(crate::streams::ObjectKind),
-    Query { data_source: uuid::Uuid, archived: bool, root: Option<Rc<super::walk::Root>> },
+    Query { data_source: uuid::Uuid, archived: bool },
     Page { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     DataSource { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     Database { root: Option<Rc<super::walk::Root>> },
@@ -535,7 +562,7 @@ impl About {
             Task::List { stream } => Self::Stream(*stream),
             Task::Search(kind) => Self::Search(*kind),
             Task::Query { data_source, archived, .. } => {
-                Self::Query { data_source: *data_source, archived: *archived, root }
+                Self::Query { data_source: *data_source, archived: *archived }
             }
             Task::FetchPage { id, .. } => Self::Page { id: *id, root },
             Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },

@@ -15,7 +15,8 @@ use super::{PageRef, ReadError, Resume, RetryList, StreamState, inventory::Inven
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
-    streams::{PageReader, PageScope, Source, SourceStream},
+    protocol::RecordBatch,
+    streams::{PageReader, PageScope, RawObject, SchemaDrift, Source, SourceStream},
 };
 
 /// How many objects of a stream may fail before it is stopped.
@@ -23,6 +24,13 @@ const MAX_RETRY_LIST: usize = 100;
 
 /// How many reasons of skipping are told apart; more would be a flood of block types.
 const MAX_SKIP_REASONS: usize = 100;
+
+/// A stream that ended before the walk did.
+#[derive(Clone, Copy, Debug)]
+struct Stopped {
+    /// Where the walk was then.
+    reached: Option<Resume>,
+}
 
 /// One configured stream.
 pub(super) struct StreamRun {
@@ -37,12 +45,14 @@ pub(super) struct StreamRun {
     /// The position in the state that was sent last.
     sent_at: Cell<Option<Resume>>,
     /// The walk's position when the stream was stopped; nothing is read for it after that.
-    stopped_at: Cell<Option<Option<Resume>>>,
+    stopped: Cell<Option<Stopped>>,
     is_running: Cell<bool>,
+    is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
     excluded: Cell<u64>,
     skipped: RefCell<BTreeMap<String, u64>>,
+    drift: RefCell<SchemaDrift>,
     /// The latest time of a record that was seen.
     newest_record: Cell<Option<DateTime<Utc>>>,
 }
@@ -65,12 +75,14 @@ impl StreamRun {
             state,
             failure: RefCell::new(None),
             misses_more: Cell::new(false),
-            stopped_at: Cell::new(None),
+            stopped: Cell::new(None),
             is_running: Cell::new(false),
+            is_finished: Cell::new(false),
             record_count: Cell::new(0),
             byte_count: Cell::new(0),
             excluded: Cell::new(0),
             skipped: RefCell::new(BTreeMap::new()),
+            drift: RefCell::new(SchemaDrift::new(spec.schema)),
             newest_record: Cell::new(None),
         }
     }
@@ -107,22 +119,19 @@ impl StreamRun {
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        self.wants_below(page, page.id, inventory)
-    }
-
-    /// The same for a page that was found below another.
-    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
-        let Some(reader) = self.page_reader() else { return false };
-        if self.is_stopped() {
-            return false;
-        }
         let retry = self.state.retry();
         let is_retried = retry.pages.contains_key(&page.id)
-            || retry.pages.contains_key(&top)
             || inventory
                 .retried_data_source(page.id)
                 .is_some_and(|source| retry.data_sources.contains_key(&source));
-        if self.state.is_done(page) && !is_retried {
+        (is_retried || !self.state.is_done(page)) && self.wants_below(page, page.id, inventory)
+    }
+
+    /// The same for a page that was found below another. It is a part of that one, which is being read, so an
+    /// unfinished walk has not done it, whatever its time.
+    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
+        let Some(reader) = self.page_reader() else { return false };
+        if self.is_stopped() {
             return false;
         }
         let since = match reader.scope() {
@@ -161,8 +170,8 @@ impl StreamRun {
     /// Ends the stream: nothing is read for it any more, and its state stays where the walk is now.
     pub(super) fn stop(&self, error: &ReadError, reached: Option<Resume>) {
         self.fail(error);
-        if self.stopped_at.get().is_none() {
-            self.stopped_at.set(Some(reached));
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(Stopped { reached }));
         }
     }
 
@@ -216,12 +225,12 @@ impl StreamRun {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped_at.get().is_some()
+        self.stopped.get().is_some()
     }
 
     /// The walk's position that the stream's state may show.
     pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
-        let reached = self.stopped_at.get().unwrap_or(walk);
+        let reached = self.stopped.get().map_or(walk, |stopped| stopped.reached);
         // A position behind the stored one would only read pages again.
         match (reached, self.state.resume()) {
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
@@ -233,6 +242,15 @@ impl StreamRun {
     /// Whether this is the first record; from then on the stream is running.
     pub(super) fn start_running(&self) -> bool {
         !self.is_running.replace(true)
+    }
+
+    /// Notes that the last state and status were sent.
+    pub(super) fn set_finished(&self) {
+        self.is_finished.set(true);
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished.get()
     }
 
     pub(super) fn count_records(&self, records: u64, bytes: u64) {
@@ -257,6 +275,26 @@ impl StreamRun {
             self.excluded.set(self.excluded.get() + 1);
         }
         is_included
+    }
+
+    /// Adds a record to a batch, and compares some with the schema.
+    pub(super) fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>) {
+        let mut drift = self.drift.borrow_mut();
+        if drift.is_due() {
+            for path in drift.look_at(&record.to_json()) {
+                warn!(
+                    stream = &*self.name,
+                    "Notion sends a field that the schema does not know, so destinations may drop it: {path}."
+                );
+            }
+        }
+        batch.push(|out| record.write(out));
+    }
+
+    /// The fields that the schema does not know, each with the records it was met in, and the records looked at.
+    pub(super) fn unknown_fields(&self) -> (BTreeMap<String, u64>, u64) {
+        let drift = self.drift.borrow();
+        (drift.unknown().clone(), drift.looked_at())
     }
 
     pub(super) fn newest_record(&self) -> Option<DateTime<Utc>> {

@@ -1,6 +1,6 @@
 //! What a stream may do while it reads a page: list, emit, go on, skip.
 
-use std::rc::Rc;
+use std::{collections::hash_map::Entry, rc::Rc};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -24,8 +24,8 @@ pub struct Node {
     pub id: Uuid,
     /// The depth of its children; 1 is directly in the page.
     pub depth: u8,
-    /// The copy through which a synced original was met: the way to try when the original cannot be read.
-    pub copy: Option<Uuid>,
+    /// What to read in its place when it cannot be listed itself.
+    pub instead: Vec<Self>,
     /// The block's type, for the report.
     pub kind: String,
 }
@@ -33,7 +33,7 @@ pub struct Node {
 impl Node {
     /// The page itself.
     pub(super) fn page(id: Uuid) -> Self {
-        Self { id, depth: 1, copy: None, kind: "page".to_owned() }
+        Self { id, depth: 1, instead: Vec::new(), kind: "page".to_owned() }
     }
 }
 
@@ -75,7 +75,7 @@ impl Visit<'_> {
     /// Adds a record, unless it is older than what is wanted.
     pub fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>, time: Option<DateTime<Utc>>) {
         if self.stream.includes(time, self.since) {
-            batch.push(|out| record.write(out));
+            self.stream.add(batch, record);
         }
     }
 
@@ -100,9 +100,22 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run.
+    /// Whether the children of a synced original were not yet read in this run, as far back as is wanted now.
     pub fn enter_original(&self, block: Uuid) -> bool {
-        self.run.originals.borrow_mut().insert(block)
+        match self.run.originals.borrow_mut().entry(block) {
+            Entry::Vacant(entry) => {
+                entry.insert(self.since);
+                true
+            }
+            // A page that is tried again wants older records than the pages before it did.
+            Entry::Occupied(mut entry) => {
+                let is_wider = self.since < *entry.get();
+                if is_wider {
+                    entry.insert(self.since);
+                }
+                is_wider
+            }
+        }
     }
 
     /// Tells of a page met in the tree, and when its block was last edited.

@@ -132,7 +132,9 @@ impl Run {
             // The time does not matter: these are read whatever it is.
             let root = Root::new(PageRef { last_edited_time: DateTime::<Utc>::MAX_UTC, id }, None, None);
             let tasks = self.tasks_of(&root, |stream| stream.retry().pages.contains_key(&id));
-            tasks.into_iter().for_each(|task| self.queue.push(task));
+            for task in tasks {
+                self.queue.push(task);
+            }
         }
     }
 
@@ -156,7 +158,9 @@ impl Run {
         let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, top, &self.inventory.borrow()));
         if !tasks.is_empty() {
             under.begin();
-            tasks.into_iter().for_each(|task| self.queue.push(task));
+            for task in tasks {
+                self.queue.push(task);
+            }
         }
     }
 

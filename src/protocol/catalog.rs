@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 /// How a stream is asked to be read.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SyncMode {
     /// Everything, unless a state says that an attempt is being continued.
     FullRefresh,
@@ -36,23 +35,35 @@ pub enum CatalogError {
     /// It is not JSON, or not a configured catalog; the text has line and column.
     #[error("it is not a configured catalog: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// A stream is to be read in a way that does not exist.
+    #[error("the sync mode of the stream \"{stream}\" is {found}; it must be full_refresh or incremental")]
+    SyncMode {
+        /// The stream's name.
+        stream: String,
+        /// The mode in quotes, or `missing`.
+        found: String,
+    },
     /// A stream is listed twice.
     #[error("it lists the stream \"{0}\" more than once")]
     Duplicate(String),
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with \"streams\"")]
 struct RawCatalog {
     streams: Vec<RawConfiguredStream>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with \"stream\" and \"sync_mode\"")]
 struct RawConfiguredStream {
     stream: RawStream,
-    sync_mode: SyncMode,
+    #[serde(default)]
+    sync_mode: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with \"name\"")]
 struct RawStream {
     name: String,
 }
@@ -68,7 +79,15 @@ impl ConfiguredCatalog {
             if !names.insert(name.clone()) {
                 return Err(CatalogError::Duplicate(name));
             }
-            streams.push(ConfiguredStream { name, sync_mode: configured.sync_mode });
+            let sync_mode = match configured.sync_mode.as_deref() {
+                Some("full_refresh") => SyncMode::FullRefresh,
+                Some("incremental") => SyncMode::Incremental,
+                other => {
+                    let found = other.map_or_else(|| "missing".to_owned(), |mode| format!("{mode:?}"));
+                    return Err(CatalogError::SyncMode { stream: name, found });
+                }
+            };
+            streams.push(ConfiguredStream { name, sync_mode });
         }
         Ok(Self { streams })
     }

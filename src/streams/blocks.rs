@@ -76,7 +76,8 @@ impl Blocks {
                     Some(
                         ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. },
                     ) => {
-                        return Ok(skip_subtree(visit, node, error.api_error()));
+                        skip_subtree(visit, &node, error.api_error());
+                        return Ok(());
                     }
                     _lasting => return Err(error.into()),
                 },
@@ -93,8 +94,8 @@ impl Blocks {
                     continue;
                 }
                 let has_children = block.is_true("has_children");
-                if let (Some(id), true) = (id, has_children) {
-                    descend(visit, &block, id, node.depth);
+                if let Some(id) = id {
+                    descend(visit, &block, id, has_children, node.depth);
                 }
                 if let Some(mut parent) = block.object("parent").map(RawObject::into_owned) {
                     parent.set("sequence_number", sequence_number.to_string());
@@ -111,11 +112,15 @@ impl Blocks {
     }
 }
 
-/// Counts a subtree that cannot be read. A synced original that cannot be read is tried through its copy first.
-fn skip_subtree(visit: &Visit<'_>, node: Node, error: Option<&ApiError>) {
-    if let Some(copy) = node.copy {
-        visit.push(Node { id: copy, copy: None, ..node });
-    } else if node.id == visit.page_id() {
+/// Counts a subtree that cannot be read, unless there is another way to it.
+fn skip_subtree(visit: &Visit<'_>, node: &Node, error: Option<&ApiError>) {
+    for other in &node.instead {
+        visit.push(other.clone());
+    }
+    if !node.instead.is_empty() {
+        return;
+    }
+    if node.id == visit.page_id() {
         visit.skip("page not found or not shared");
     } else if matches!(error, Some(ApiError::Rejected { .. })) {
         visit.skip(&format!("subtree of a {} block that Notion refuses to list", node.kind));
@@ -153,28 +158,48 @@ fn is_left_out(
 }
 
 /// Pushes the children of a block, each subtree once.
-fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, depth: u8) {
+fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, has_children: bool, depth: u8) {
     let kind = block.text("type").unwrap_or_default();
     // Asking for the children of an unsupported block is answered with 400.
-    if kind == "unsupported" {
+    if has_children && kind == "unsupported" {
         return visit.skip("content of an unsupported block");
     }
-    if depth == MAX_DEPTH {
+    let node = |id, depth, instead| Node { id, depth, instead, kind: kind.to_string() };
+    let parts = meeting_parts(block, &kind).into_iter();
+    let parts: Vec<Node> = parts.map(|part| node(part, depth + 2, Vec::new())).collect();
+    if !has_children && parts.is_empty() {
+        return;
+    }
+    if depth + u8::from(!parts.is_empty()) >= MAX_DEPTH {
         return visit.skip("subtree deeper than 30 levels");
     }
-    let kind = kind.into_owned();
-    let node = |id, copy| Node { id, depth: depth + 1, copy, kind: kind.clone() };
-    if kind != "synced_block" {
-        return if visit.enter(id) {
-            visit.push(node(id, None))
-        };
+    if !has_children {
+        parts.into_iter().filter(|part| visit.enter(part.id)).for_each(|part| visit.push(part));
+    } else if kind != "synced_block" {
+        if visit.enter(id) {
+            visit.push(node(id, depth + 1, parts));
+        }
+    } else {
+        // The children of a copy are those of its original, which is the one that can always be read; once per run.
+        let source = block.object("synced_block");
+        let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
+        let copy = (original != id).then(|| node(id, depth + 1, Vec::new()));
+        if visit.enter_original(original) {
+            visit.push(node(original, depth + 1, copy.into_iter().collect()));
+        }
     }
-    // The children of a copy are those of its original, which is the one that can always be read; once per run.
-    let source = block.object("synced_block");
-    let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
-    if visit.enter_original(original) {
-        visit.push(node(original, (original != id).then_some(id)));
+}
+
+/// The blocks that hold a meeting's summary, notes and transcript: its payload names them, whether or not they are
+/// listed as its children.
+fn meeting_parts(block: &RawObject<'_>, kind: &str) -> Vec<Uuid> {
+    if !matches!(kind, "transcription" | "meeting_notes") {
+        return Vec::new();
     }
+    let payload = block.object(kind);
+    let children = payload.as_ref().and_then(|payload| payload.object("children"));
+    let names = ["summary_block_id", "notes_block_id", "transcript_block_id"];
+    children.map(|children| names.iter().filter_map(|name| children.id(name)).collect()).unwrap_or_default()
 }
 
 /// The parts of a block's payload that hold text.

@@ -60,10 +60,12 @@ impl PageReader for Comments {
                     Ok(None) => return Ok(()),
                     // The page was deleted or unshared since it was listed, or is of a kind without comments.
                     Err(error) if matches!(error.api_error(), Some(ApiError::NotFound { .. })) => {
-                        return Ok(visit.skip("page not found or not shared"));
+                        visit.skip("page not found or not shared");
+                        return Ok(());
                     }
                     Err(error) if matches!(error.api_error(), Some(ApiError::Rejected { .. })) => {
-                        return Ok(visit.skip("page whose comments Notion refuses to list"));
+                        visit.skip("page whose comments Notion refuses to list");
+                        return Ok(());
                     }
                     Err(error) => return Err(error.into()),
                 };
