@@ -296,7 +296,7 @@ mod spec {
     #[test]
     fn each_property_explains_itself_and_no_code_shows_through() {
         let schema = schema();
-        assert_eq!(schema.get("description"), None, "the root's would be a sentence about the code");
+        assert_eq!(schema["description"], "Which Notion workspace to read, and how.");
         each_node(&schema, |node, about| {
             if node.path.is_empty() || node.name().starts_with("oneOf") || node.schema.get("const").is_some()
             {

@@ -495,6 +495,10 @@ fn strange_values_come_out_as_they_came() {
             let record = records.iter().find(|record| record.get("id") == object.get("id"));
             let record = record.unwrap_or_else(|| panic!("{stream} lacks {}", object.to_json()));
             for (key, value) in object.fields() {
+                // This one is ours in data sources: the plain text of the title.
+                if stream == "data_sources" && key == "\"name\"" {
+                    continue;
+                }
                 let found = record.fields().find(|(name, _)| *name == key).map(|(_, value)| value);
                 assert_eq!(found, Some(value), "{stream}: {key}");
             }
