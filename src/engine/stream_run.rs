@@ -107,26 +107,26 @@ impl StreamRun {
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        self.wants_below(page, page.id, inventory)
+        self.wants_below(page, page, inventory)
     }
 
-    /// The same for a page that was found below another.
-    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
+    /// The same for a page that was found below another: it was done when that one was, and not before.
+    pub(super) fn wants_below(&self, page: &PageRef, top: &PageRef, inventory: &Inventory) -> bool {
         let Some(reader) = self.page_reader() else { return false };
         if self.is_stopped() {
             return false;
         }
         let retry = self.state.retry();
         let is_retried = retry.pages.contains_key(&page.id)
-            || retry.pages.contains_key(&top)
+            || retry.pages.contains_key(&top.id)
             || inventory
                 .retried_data_source(page.id)
                 .is_some_and(|source| retry.data_sources.contains_key(&source));
-        if self.state.is_done(page) && !is_retried {
+        if self.state.is_done(top) && !is_retried {
             return false;
         }
         let since = match reader.scope() {
-            PageScope::Edited => self.since_below(page.id, top, inventory),
+            PageScope::Edited => self.since_below(page.id, top.id, inventory),
             PageScope::Synced => self.state.start(),
         };
         page.last_edited_time >= since

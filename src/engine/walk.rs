@@ -152,8 +152,8 @@ impl Run {
     /// Reads a page that was found below another one.
     pub(super) fn walk_found(&self, page: PageRef, under: &Rc<Root>) {
         let root = Root::new(page, None, Some(Rc::clone(under)));
-        let top = root.top().page.id;
-        let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, top, &self.inventory.borrow()));
+        let top = root.top().page;
+        let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, &top, &self.inventory.borrow()));
         if !tasks.is_empty() {
             under.begin();
             tasks.into_iter().for_each(|task| self.queue.push(task));
@@ -206,7 +206,12 @@ impl Run {
             return self.finish_part(parent);
         }
         let failed = root.failed.borrow();
-        if failed.is_empty() {
+        // A stopped stream leaves its work undone, so nobody knows what is below the page.
+        let is_known_below = failed.is_empty()
+            && !self.streams.iter().any(|stream| {
+                stream.is_stopped() && stream.page_reader().is_some_and(PageReader::finds_objects)
+            });
+        if is_known_below {
             let found = root.found.take();
             let mut unlisted = self.unlisted.borrow_mut();
             unlisted.pages.extend(found.pages);
@@ -216,8 +221,11 @@ impl Run {
             Some(position) => self.walk.borrow_mut().finish(position),
             None => {
                 for (index, stream) in self.streams.iter().enumerate() {
-                    let is_read = stream.page_reader().is_some() && !stream.is_stopped();
-                    if (is_read && !failed.contains(&index)) || (!is_read && failed.is_empty()) {
+                    let succeeded = match stream.page_reader() {
+                        Some(_reader) => !stream.is_stopped() && !failed.contains(&index),
+                        None => is_known_below,
+                    };
+                    if succeeded {
                         stream.page_succeeded(root.page.id);
                     }
                 }
