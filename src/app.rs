@@ -302,7 +302,7 @@ async fn terminated() {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

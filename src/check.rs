@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    client::{ListRequest, NotionClient},
+    client::{ListRequest, NotionClient, ResultPage},
     error::describe_check_error,
     protocol::ConnectionStatus,
     streams::RawObject,
@@ -40,7 +40,7 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
     let workspace = bot.bot.and_then(|bot| bot.workspace_name);
     let place = workspace.map_or_else(String::new, |workspace| format!(" in the workspace \"{workspace}\""));
     let (mut pages, mut data_sources) = (0_u32, 0_u32);
-    for result in page.iter().flat_map(|page| page.results()).filter_map(RawObject::parse) {
+    for result in page.iter().flat_map(ResultPage::results).filter_map(RawObject::parse) {
         match result.text("object").as_deref() {
             Some("data_source") => data_sources += 1,
             _page => pages += 1,
