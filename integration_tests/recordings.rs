@@ -67,7 +67,9 @@ fn assert_unharmed(
     let total = objects.len();
     for (round, objects) in rounds(objects).into_iter().enumerate() {
         let mut workspace = Workspace::new();
-        objects.iter().for_each(|object| serve(&mut workspace, object.clone()));
+        for object in &objects {
+            serve(&mut workspace, object.clone());
+        }
         let notion = FakeNotion::start_blocking(workspace);
         let output = Connector::new(&notion)
             .streams(&[stream])

@@ -28,7 +28,7 @@ impl SyncOutput {
     /// Parses the output; every complete line must be a message of the protocol. A last line without a newline, which
     /// a killed process leaves, is dropped.
     pub(crate) fn parse(stdout: String, stderr: String, exit_code: Option<i32>) -> Self {
-        let complete = stdout.rfind('\n').map_or("", |end| &stdout[..end]);
+        let complete = stdout.rsplit_once('\n').map_or("", |(complete, _rest)| complete);
         let messages = complete
             .lines()
             .map(|line| {
