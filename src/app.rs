@@ -40,7 +40,6 @@ const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
 
-
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
