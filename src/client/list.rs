@@ -141,6 +141,12 @@ impl ResultPage {
             .map(|range| self.body.get(range.clone()).expect("the ranges were taken from this very body"))
     }
 
+    /// About how many bytes its records take, each with what is put around it.
+    pub fn record_room(&self) -> usize {
+        const AROUND: usize = 320;
+        self.results.iter().map(|range| range.len() + AROUND).sum()
+    }
+
     /// Whether another page follows.
     pub fn has_more(&self) -> bool {
         self.has_more

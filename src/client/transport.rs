@@ -2,7 +2,7 @@
 
 use std::{
     error::Error as StdError,
-    fmt, io,
+    fmt, io, mem,
     time::{Duration, SystemTime},
 };
 
@@ -181,7 +181,7 @@ impl Transport {
         };
         let mut response = builder.send().await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
+        let headers = mem::take(response.headers_mut());
         let request_id = text(&headers, "x-notion-request-id").map(ToOwned::to_owned);
         let fail = |error| Failure { error, request_id: request_id.clone() };
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt, future::join_all};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -248,7 +248,9 @@ impl Run {
                 self.checkpoint_if_due().await;
             }
         };
-        join_all((0..self.worker_count).map(|_worker| worker())).await;
+        // Only the worker that something happened to is looked at.
+        let mut workers: FuturesUnordered<_> = (0..self.worker_count).map(|_worker| worker()).collect();
+        while workers.next().await.is_some() {}
     }
 
     /// Runs one task. A panic in it is a failure like others: what the others have done is kept.
@@ -459,6 +461,9 @@ impl Run {
                     return;
                 }
                 was_held = is_held;
+            }
+            if self.emitter.flush().await.is_err() {
+                return;
             }
             self.checkpoint_if_due().await;
             let silence_ms = Utc::now().timestamp_millis() - self.last_sign_of_life_ms();

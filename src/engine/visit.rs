@@ -12,7 +12,7 @@ use super::{
     walk::Root,
 };
 use crate::{
-    client::{ListRequest, Listing},
+    client::{ListRequest, Listing, ResultPage},
     protocol::RecordBatch,
     streams::RawObject,
 };
@@ -67,9 +67,9 @@ impl Visit<'_> {
         object
     }
 
-    /// Starts a batch of records.
-    pub fn batch(&self) -> RecordBatch {
-        RecordBatch::new(&self.stream.name)
+    /// Starts a batch for the records of a result page.
+    pub fn batch(&self, page: &ResultPage) -> RecordBatch {
+        RecordBatch::new(&self.stream.name).with_room(page.record_room())
     }
 
     /// Adds a record, unless it is older than what is wanted.

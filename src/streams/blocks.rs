@@ -67,6 +67,7 @@ impl Blocks {
     async fn read_children(&self, visit: &Visit<'_>, node: Node) -> Result<(), ReadError> {
         let request = ListRequest::get(format!("/v1/blocks/{}/children", node.id));
         let mut listing = visit.list(request);
+        let (page_id, depth) = (quoted(&visit.page_id().to_string()), node.depth.to_string());
         let mut sequence_number = 0;
         loop {
             let page = match listing.next().await {
@@ -82,7 +83,7 @@ impl Blocks {
                     _lasting => return Err(error.into()),
                 },
             };
-            let mut batch = visit.batch();
+            let mut batch = visit.batch(&page);
             for text in page.results() {
                 let Some(mut block) = visit.open(text) else { continue };
                 let id = block.id("id");
@@ -97,13 +98,16 @@ impl Blocks {
                 if let Some(id) = id {
                     descend(visit, &block, id, has_children, node.depth);
                 }
-                if let Some(mut parent) = block.object("parent").map(RawObject::into_owned) {
+                let numbered = block.object("parent").map(|mut parent| {
                     parent.set("sequence_number", sequence_number.to_string());
-                    block.set("parent", parent.to_json());
+                    parent.to_json()
+                });
+                if let Some(numbered) = numbered {
+                    block.set("parent", numbered);
                 }
                 sequence_number += 1;
-                block.set("page_id", quoted(&visit.page_id().to_string()));
-                block.set("depth", node.depth.to_string());
+                block.set("page_id", page_id.as_str());
+                block.set("depth", depth.as_str());
                 self.transform(&mut block);
                 visit.add(&mut batch, &block, time);
             }

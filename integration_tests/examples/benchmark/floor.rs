@@ -10,9 +10,10 @@ use std::{
     path::Path,
 };
 
-use futures_util::future::try_join_all;
+use futures_util::{TryStreamExt, stream::FuturesUnordered};
 use reqwest::{Client, redirect::Policy};
 use serde_json::Value;
+use source_notion::client::Timeouts;
 
 use crate::{
     Outcome,
@@ -38,8 +39,16 @@ pub(crate) fn fetch(arguments: &[String]) -> Outcome<()> {
     runtime.block_on(async {
         // As the connector's client.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Client::builder().redirect(Policy::none()).gzip(true).build()?;
-        try_join_all((0..IN_FLIGHT).map(|_worker| work(&client, url, token, &requests))).await
+        let Timeouts { connect, read, attempt } = Timeouts::default();
+        let client = Client::builder()
+            .connect_timeout(connect)
+            .read_timeout(read)
+            .timeout(attempt)
+            .redirect(Policy::none())
+            .gzip(true)
+            .build()?;
+        let workers = (0..IN_FLIGHT).map(|_worker| work(&client, url, token, &requests));
+        workers.collect::<FuturesUnordered<_>>().try_collect::<()>().await
     })?;
     Usage::print_own();
     Ok(())
