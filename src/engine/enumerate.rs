@@ -90,6 +90,9 @@ impl Run {
         let incomplete = incomplete.map(|stream| stream.retry().pages).unwrap_or_default();
         for id in unlisted.pages.iter().chain(incomplete.keys()) {
             if !inventory.has_page(*id) && inventory.ask(*id) {
+                if unlisted.pages.contains(id) {
+                    inventory.see_fetched_page(*id);
+                }
                 self.queue.push(Task::FetchPage { id: *id, under: None });
                 is_any = true;
             }

@@ -27,6 +27,8 @@ pub(super) struct Inventory {
     early_rows: HashMap<Uuid, Uuid>,
     /// Data sources that no listing showed; those that no earlier sync knew either are read whole.
     fetched_data_sources: HashSet<Uuid>,
+    /// Pages that no listing showed and that the state of some stream named.
+    fetched_pages: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
     asked: HashSet<Uuid>,
     newest_page: Option<DateTime<Utc>>,
@@ -64,6 +66,16 @@ impl Inventory {
     /// Notes that no listing showed a data source.
     pub(super) fn see_fetched_data_source(&mut self, id: Uuid) {
         self.fetched_data_sources.insert(id);
+    }
+
+    /// Notes that no listing showed a page, and that the state of some stream named it.
+    pub(super) fn see_fetched_page(&mut self, id: Uuid) {
+        self.fetched_pages.insert(id);
+    }
+
+    /// Whether no listing showed a page, and the state of some stream named it.
+    pub(super) fn is_fetched_page(&self, id: Uuid) -> bool {
+        self.fetched_pages.contains(&id)
     }
 
     /// Data sources that no listing showed.

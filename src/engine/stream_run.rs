@@ -92,7 +92,13 @@ impl StreamRun {
     pub(super) fn since(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let of_source =
             inventory.early_source(page).and_then(|source| self.since_of_source(source, inventory));
-        of_source.into_iter().fold(self.since_of_page(page), DateTime::min)
+        let since = of_source.into_iter().fold(self.since_of_page(page), DateTime::min);
+        if self.is_unknown_page(page, inventory) { self.state.start() } else { since }
+    }
+
+    /// Whether a page that no listing showed is in the state of another stream only: then this one has not read it.
+    fn is_unknown_page(&self, page: Uuid, inventory: &Inventory) -> bool {
+        inventory.is_fetched_page(page) && !self.state.unlisted().pages.contains(&page)
     }
 
     /// The same, whatever data source the page is a row of.
@@ -111,10 +117,9 @@ impl StreamRun {
         self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
     }
 
-    /// Whether this data source was found by a sync that had a cursor, and by none before.
+    /// Whether no listing showed this data source and no earlier sync of this stream knew it.
     fn is_found_late(&self, source: Uuid, inventory: &Inventory) -> bool {
-        self.state.has_cursor()
-            && inventory.fetched_data_sources().contains(&source)
+        inventory.fetched_data_sources().contains(&source)
             && !self.state.unlisted().data_sources.contains(&source)
     }
 
@@ -163,6 +168,9 @@ impl StreamRun {
         }
         let retry = self.state.retry();
         let is_early = || {
+            if self.is_unknown_page(page.id, inventory) {
+                return true;
+            }
             let source = inventory.early_source(page.id);
             source.is_some_and(|source| self.since_of_source(source, inventory).is_some())
         };
@@ -297,7 +305,9 @@ impl StreamRun {
     /// unknown until its old rows are read.
     pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
         let mut unlisted = unlisted.clone();
-        unlisted.data_sources.retain(|id| !self.is_found_late(*id, inventory));
+        if self.state.has_cursor() || self.state.resume().is_some() {
+            unlisted.data_sources.retain(|id| !self.is_found_late(*id, inventory));
+        }
         unlisted
     }
 
