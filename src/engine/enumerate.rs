@@ -89,9 +89,6 @@ impl Run {
         // A page whose values could not be completed has not changed, so no listing of changes shows it.
         let incomplete = self.stream_run_of(ObjectKind::Page);
         let incomplete = incomplete.map(|stream| stream.retry().pages).unwrap_or_default();
-        for id in &unlisted.pages {
-            inventory.see_unlisted(*id);
-        }
         for id in unlisted.pages.iter().chain(incomplete.keys()) {
             if !inventory.has_page(*id) && inventory.ask(*id) {
                 self.queue.push(Task::FetchPage { id: *id, under: None });

@@ -1,6 +1,6 @@
 //! What was found in the workspace: pages and data sources, each once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub(super) struct Inventory {
     early_rows: HashMap<Uuid, Uuid>,
     /// Data sources that no listing showed; those that no earlier sync knew either are read whole.
     fetched_data_sources: HashSet<Uuid>,
-    /// Pages that no listing shows.
+    /// Pages that no listing showed to earlier runs.
     unlisted: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
     asked: HashSet<Uuid>,
@@ -63,12 +63,12 @@ impl Inventory {
         self.early_rows.get(&row).copied()
     }
 
-    /// Notes that no listing shows a page.
-    pub(super) fn see_unlisted(&mut self, page: Uuid) {
-        self.unlisted.insert(page);
+    /// Begins with what no listing showed to earlier runs.
+    pub(super) fn new(unlisted: &BTreeSet<Uuid>) -> Self {
+        Self { unlisted: unlisted.iter().copied().collect(), ..Self::default() }
     }
 
-    /// Whether no listing shows a page.
+    /// Whether no listing showed a page to earlier runs.
     pub(super) fn is_unlisted(&self, page: Uuid) -> bool {
         self.unlisted.contains(&page)
     }

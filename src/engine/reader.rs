@@ -139,7 +139,7 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         client: request.client,
         streams,
         queue: TaskQueue::new(),
-        inventory: RefCell::new(Inventory::default()),
+        inventory: RefCell::new(Inventory::new(&unlisted.pages)),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
         originals: RefCell::default(),

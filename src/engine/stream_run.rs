@@ -127,7 +127,7 @@ impl StreamRun {
         self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
     }
 
-    /// Whether no listing shows a page and this stream's state does not know of it: it was found later, perhaps by
+    /// Whether no listing showed a page to an earlier run and this stream's state does not know of it: it was found later, perhaps by
     /// another stream. A position in the walk then says nothing about it.
     fn is_found_page(&self, page: Uuid, inventory: &Inventory) -> bool {
         inventory.is_unlisted(page) && !self.state.unlisted().pages.contains(&page)
@@ -318,7 +318,7 @@ impl StreamRun {
     /// unknown until its old rows are read.
     pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
         let mut unlisted = unlisted.clone();
-        if self.state.has_cursor() {
+        if self.state.has_cursor() || self.state.resume().is_some() {
             unlisted.data_sources.retain(|id| !self.is_found_source(*id, inventory));
         }
         unlisted
