@@ -144,7 +144,8 @@ fn a_spent_window_costs_each_worker_one_refusal_at_most() {
 #[test]
 fn a_hold_is_told_once_with_its_end_and_then_the_streams_run_again() {
     let notion = FakeNotion::start_blocking(workspace(5));
-    notion.fail(Route::Comments(None), limited(Some("1")));
+    // Both streams wait for search.
+    notion.fail(Route::Search, limited(Some("1")));
     let before = Utc::now();
     let output = Connector::new(&notion).streams(&["pages", "comments"]).read();
     output.assert_complete();
