@@ -105,7 +105,7 @@ impl StreamRun {
     pub(super) fn since_of_page(&self, page: Uuid) -> DateTime<Utc> {
         let since = self.state.since(Some(page));
         let retried = self.state.retry().pages.get(&page);
-        retried.map_or(since, |cursor| self.from_start(*cursor).min(since))
+        retried.map_or(since, |cursor| self.or_start(*cursor).min(since))
     }
 
     /// The time from which rows of a data source are wanted, where it is earlier than for others: it is being tried
@@ -114,7 +114,7 @@ impl StreamRun {
         if self.is_found_late(source, inventory) {
             return Some(self.state.start());
         }
-        self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
+        self.state.retry().data_sources.get(&source).map(|cursor| self.or_start(*cursor))
     }
 
     /// Whether no listing showed this data source and no earlier sync of this stream knew it.
@@ -137,7 +137,7 @@ impl StreamRun {
         self.since_of_source(id, inventory).map_or(since, |earlier| earlier.min(since))
     }
 
-    fn from_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    fn or_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
         cursor.map_or(self.state.start(), |cursor| cursor.max(self.state.start()))
     }
 
