@@ -5,9 +5,7 @@ use std::time::Duration;
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::json;
 
-use crate::support::{
-    AUTHORITY, ClosedPort, Connector, Process, SyncOutput, serve_bytes, serve_bytes_over_tls,
-};
+use crate::support::{ClosedPort, Connector, Process, SyncOutput, serve_bytes};
 
 const TOKEN: &str = "ntn_fake_0123456789abcdef";
 
@@ -107,22 +105,6 @@ fn a_server_without_tls_is_told() {
     let url = notion.url().replace("http://", "https://");
     let connector = Connector::new(&notion).with_config("api_url", json!(url));
     insta::assert_snapshot!(check(&connector), @"FAILED: No connection to Notion: TLS failed (…). If a proxy or firewall inspects the traffic, add its certificate authority to the system's store, or name a file with it in SSL_CERT_FILE.");
-}
-
-#[test]
-fn a_certificate_is_trusted_when_ssl_cert_file_names_its_authority_and_else_told() {
-    let notion = FakeNotion::start_blocking(Workspace::new());
-    let address = serve_bytes_over_tls(
-        "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 23\r\nconnection: close\r\n\r\n\
-         {\"code\":\"unauthorized\"}",
-    );
-    let connector = Connector::new(&notion).with_config("api_url", json!(format!("https://{address}")));
-    let check = |environment: &[(&str, &str)]| {
-        verdict(&Process::spawn(&connector.arguments("check"), environment).wait())
-    };
-    insta::assert_snapshot!(check(&[]), @"FAILED: No connection to Notion: TLS failed (…). If a proxy or firewall inspects the traffic, add its certificate authority to the system's store, or name a file with it in SSL_CERT_FILE.");
-    // The answer of the server shows that the connection is trusted.
-    insta::assert_snapshot!(check(&[("SSL_CERT_FILE", AUTHORITY)]), @"FAILED: Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the integration's Configuration tab, or authorise again.");
 }
 
 #[test]

@@ -134,13 +134,13 @@ pub struct RequestError {
     /// The method.
     pub method: Method,
     /// The path, without the query.
-    pub path: String,
+    pub path: Box<str>,
     /// How often it was sent, rate-limited answers left out.
     pub attempts: u32,
     /// From the first attempt to the last answer.
     pub elapsed: Duration,
     /// Notion's id of the last answer.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
     /// Why the last attempt failed.
     pub source: ApiError,
 }

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use reqwest::Url;
@@ -73,6 +74,7 @@ struct Shared {
     oauth: Option<OAuthClient>,
     on_refresh: OnRefresh,
     counts: Mutex<BTreeMap<&'static str, RequestCounts>>,
+    clock_lead: OnceLock<Duration>,
 }
 
 struct Token {
@@ -123,6 +125,7 @@ impl NotionClient {
             oauth: settings.oauth,
             on_refresh: Box::new(on_refresh),
             counts: Mutex::default(),
+            clock_lead: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared), stream: "all" })
     }
@@ -138,6 +141,13 @@ impl NotionClient {
         &self.shared.gate
     }
 
+    /// How far this machine's clock is ahead of Notion's, by the first answer; zero before it, or when it is behind.
+    ///
+    /// It is too large by the time that answer took and by up to a second.
+    pub fn clock_lead(&self) -> Duration {
+        self.shared.clock_lead.get().copied().unwrap_or_default()
+    }
+
     /// What was sent so far, by stream.
     pub fn counts(&self) -> BTreeMap<&'static str, RequestCounts> {
         self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -151,7 +161,7 @@ impl NotionClient {
     /// Gets one object as its JSON text.
     pub async fn get(&self, target: impl Into<String>) -> Result<String, RequestError> {
         let request = Request::get(target);
-        self.send(|_failure| request.clone(), |body| check_json(&body).map(|()| body)).await
+        self.send(|_failure| request.clone(), |body| check_object(&body).map(|()| body)).await
     }
 
     /// Sends a request until `accept` takes its answer or it has failed for good.
@@ -172,7 +182,7 @@ impl NotionClient {
             let request = build(last_error.as_ref());
             let generation = self.shared.token.read().await.generation;
             let (error, request_id) = match self.attempt(&request).await {
-                Ok(Answer { body, request_id }) => match accept(body) {
+                Ok(Answer { body, request_id, .. }) => match accept(body) {
                     Ok(accepted) => return Ok(accepted),
                     Err(error) => (error, request_id),
                 },
@@ -213,13 +223,13 @@ impl NotionClient {
                     sleep(delay).await;
                 }
                 RetryDecision::GiveUp => {
-                    let path = request.path().to_owned();
+                    let path = request.path().into();
                     return Err(RequestError {
                         method: request.method,
                         path,
                         attempts: attempts + 1,
                         elapsed: started.elapsed(),
-                        request_id,
+                        request_id: request_id.map(String::into_boxed_str),
                         source: error,
                     });
                 }
@@ -233,7 +243,12 @@ impl NotionClient {
         let token = self.shared.token.read().await.access.clone();
         self.count(|counts| counts.sent += 1);
         debug!(stream = self.stream, method = %request.method, target = request.target, "A request is sent.");
-        self.shared.transport.send(request, Credentials::Bearer(&token)).await
+        let answer = self.shared.transport.send(request, Credentials::Bearer(&token)).await?;
+        if let Some(date) = answer.date {
+            let lead = || SystemTime::now().duration_since(date).unwrap_or_default();
+            self.shared.clock_lead.get_or_init(lead);
+        }
+        Ok(answer)
     }
 
     /// Makes sure that the token is newer than `generation`; returns whether it is.
@@ -318,9 +333,13 @@ impl NotionClient {
     }
 }
 
-/// Fails on a body that is not JSON, or is cut off.
-pub(super) fn check_json(body: &str) -> Result<(), ApiError> {
-    serde_json::from_str::<serde::de::IgnoredAny>(body).map(drop).map_err(|error| not_json(&error))
+/// Fails on a body that is not a JSON object, or is cut off.
+fn check_object(body: &str) -> Result<(), ApiError> {
+    serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| not_json(&error))?;
+    if body.trim_start().starts_with('{') {
+        return Ok(());
+    }
+    Err(ApiError::UnknownShape { detail: "it is not an object".to_owned() })
 }
 
 /// Tells a body that is no JSON from JSON of another shape.

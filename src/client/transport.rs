@@ -1,10 +1,14 @@
 //! One attempt over HTTP: what is sent, how long it may take, how much may come back.
 
-use std::{error::Error as StdError, fmt, io, time::Duration};
+use std::{
+    error::Error as StdError,
+    fmt, io, mem,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Client, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -103,6 +107,8 @@ impl Credentials<'_> {
 pub(super) struct Answer {
     pub(super) body: String,
     pub(super) request_id: Option<String>,
+    /// Notion's time, to the second.
+    pub(super) date: Option<SystemTime>,
 }
 
 /// A failed attempt and Notion's id of it.
@@ -175,7 +181,7 @@ impl Transport {
         };
         let mut response = builder.send().await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
+        let headers = mem::take(response.headers_mut());
         let request_id = text(&headers, "x-notion-request-id").map(ToOwned::to_owned);
         let fail = |error| Failure { error, request_id: request_id.clone() };
 
@@ -198,7 +204,8 @@ impl Transport {
         }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
-        Ok(Answer { body, request_id })
+        let date = text(&headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
+        Ok(Answer { body, request_id, date })
     }
 }
 

@@ -159,14 +159,6 @@ impl StreamState {
         &self.unlisted
     }
 
-    /// The cursor to remember for an object that cannot be read now.
-    ///
-    /// An object that is on the list already keeps its cursor.
-    pub fn cursor_for_retry(&self, id: Uuid) -> Option<DateTime<Utc>> {
-        let listed = self.retry.pages.get(&id).or_else(|| self.retry.data_sources.get(&id));
-        listed.copied().unwrap_or_else(|| self.has_cursor().then(|| self.since(Some(id))))
-    }
-
     /// The state while the sync runs, or after it failed: the old cursor, and how far it got.
     pub fn in_progress(
         &self,

@@ -2,19 +2,18 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt, future::join_all};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{
-    ReadError, StateError, StreamState, Unlisted,
+    ReadError, Resume, StateError, StreamState, Unlisted,
     inventory::Inventory,
     progress::Progress,
     queue::TaskQueue,
@@ -31,7 +30,7 @@ use crate::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
         StreamDescriptor, StreamStatus, SyncMode,
     },
-    streams::{STREAMS, Source},
+    streams::{PageReader, STREAMS, Source},
 };
 
 /// What to read, and how.
@@ -55,6 +54,8 @@ pub struct ReadRequest<'a> {
     pub worker_count: usize,
     /// How often states are sent.
     pub policy: CheckpointPolicy,
+    /// When the read begins.
+    pub now: DateTime<Utc>,
 }
 
 /// Why a read ended before its time.
@@ -99,7 +100,7 @@ pub async fn read(
         let field = spec.cursor_field.unwrap_or("last_edited_time");
         let stored = stored.filter(|_| spec.cursor_field.is_some());
         let state = StreamState::parse(spec.name, spec.state_form, field, request.start_date, stored)?;
-        if state.is_after(Utc::now()) {
+        if state.is_after(request.now) {
             warn!(
                 "The cursor of the stream \"{}\" lies in the future: nothing is new, and it stays as it is.",
                 spec.name
@@ -141,11 +142,11 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         inventory: RefCell::new(Inventory::default()),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
-        originals: RefCell::new(HashSet::new()),
+        originals: RefCell::default(),
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
-        began: to_minute(Utc::now()),
+        began_here: request.now,
         started: Instant::now(),
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
@@ -216,8 +217,18 @@ impl Run {
         if !self.scope.is_wanted {
             return;
         }
-        self.ask_for_unlisted();
-        self.drive(Vec::new).await;
+        while self.ask_for_unlisted() {
+            self.drive(Vec::new).await;
+        }
+        // Where trees are walked, objects of these streams may still be found.
+        let finds_objects =
+            self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
+        self.finish_early(|source| match source {
+            Source::Listing(_) => true,
+            Source::Enumeration(_) => !finds_objects,
+            Source::Pages(_) => false,
+        })
+        .await;
         let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         self.begin_walk();
@@ -237,7 +248,9 @@ impl Run {
                 self.checkpoint_if_due().await;
             }
         };
-        join_all((0..self.worker_count).map(|_worker| worker())).await;
+        // Only the worker that something happened to is looked at.
+        let mut workers: FuturesUnordered<_> = (0..self.worker_count).map(|_worker| worker()).collect();
+        while workers.next().await.is_some() {}
     }
 
     /// Runs one task. A panic in it is a failure like others: what the others have done is kept.
@@ -307,25 +320,29 @@ impl Run {
                 }
             }
             About::Search(kind) => self.settle_search(*kind, error),
-            About::Query { data_source, archived, root } => {
-                self.fail_query(*data_source, *archived, error);
-                self.settle_below(root.as_ref(), error);
-            }
+            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
             About::Page { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().pages.remove(id);
                 self.skip_object(crate::streams::ObjectKind::Page, "page not found or not shared");
                 self.page_streams().for_each(|stream| stream.page_succeeded(*id));
             }
             About::Page { id, root: None } => {
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached()));
+                let inventory = self.inventory.borrow();
+                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached(), &inventory));
             }
             About::DataSource { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().data_sources.remove(id);
                 let reason = "data source not found or not shared";
                 self.skip_object(crate::streams::ObjectKind::DataSource, reason);
-                self.page_streams().for_each(|stream| stream.data_source_succeeded(*id));
+                self.streams.iter().for_each(|stream| stream.data_source_succeeded(*id));
             }
-            About::DataSource { id, root: None } => self.fail_query(*id, false, error),
+            About::DataSource { id, root: None } => {
+                self.fail_query(*id, false, error);
+                let own = self.stream_of(crate::streams::ObjectKind::DataSource);
+                if let Some(stream) = own.and_then(|index| self.streams.get(index)) {
+                    stream.fail_data_source(*id, error, &self.inventory.borrow());
+                }
+            }
             About::Database { .. } if error.is_about_one_object() => {
                 let reason = "database that is a linked view, or not shared";
                 self.skip_object(crate::streams::ObjectKind::DataSource, reason);
@@ -344,7 +361,11 @@ impl Run {
                     return stream.stop(error, reached());
                 }
                 self.fail_root(*index, root, error);
-                self.give_up_if_hopeless(error);
+                // Those that failed before come first and may fail for ever; they say nothing about the others.
+                let top = root.top().page.id;
+                if !self.streams.iter().any(|stream| stream.state.retry().pages.contains_key(&top)) {
+                    self.give_up_if_hopeless(error);
+                }
             }
         }
     }
@@ -359,7 +380,7 @@ impl Run {
                 Source::Pages(_) => true,
             };
             if concerned && is_partial {
-                stream.fail(error);
+                stream.fail_listing(error);
             } else if concerned {
                 stream.stop(error, None);
             }
@@ -370,7 +391,7 @@ impl Run {
     fn settle_below(&self, root: Option<&Rc<super::walk::Root>>, error: &ReadError) {
         let Some(root) = root else { return };
         for (index, stream) in self.streams.iter().enumerate() {
-            if stream.page_reader().is_some_and(crate::streams::PageReader::finds_objects) {
+            if stream.page_reader().is_some_and(PageReader::finds_objects) {
                 self.fail_root(index, root, error);
             }
         }
@@ -408,8 +429,9 @@ impl Run {
             let reached = stream.reached(walk);
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
-            if is_further || (all && stream.stream.spec().cursor_field.is_some()) {
-                let state = stream.state.in_progress(reached, &stream.retry(), &self.unlisted.borrow());
+            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
+            if is_wanted && !stream.is_finished() {
+                let state = self.state_in_progress(stream, reached);
                 stream.set_sent_at(reached);
                 self.emitter.state(&stream.name, state).await?;
             }
@@ -419,25 +441,29 @@ impl Run {
 
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     async fn keep_informed(&self, progress: &Progress<'_>) {
-        let mut holds = self.client.gate().subscribe();
-        let mut ticks = interval(Duration::from_millis(200).min(self.policy.interval));
+        let mut announced = self.client.gate().subscribe();
+        let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
+        let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut held = false;
+        let mut was_held = false;
         loop {
             ticks.tick().await;
-            let hold = *holds.borrow_and_update();
+            let hold = *announced.borrow_and_update();
             let is_held = hold.is_some_and(|hold| !hold.remaining().is_zero());
-            if let Some(hold) = hold.filter(|_| is_held && !held) {
+            if let Some(hold) = hold.filter(|_| is_held && !was_held) {
                 info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
             }
-            if is_held != held {
+            if is_held != was_held {
                 let reason = hold.filter(|_| is_held).map(|hold| StatusReason::RateLimited {
                     quota_reset_ms: hold.reset_at.timestamp_millis(),
                 });
                 if self.tell_running(reason).await.is_err() {
                     return;
                 }
-                held = is_held;
+                was_held = is_held;
+            }
+            if self.emitter.flush().await.is_err() {
+                return;
             }
             self.checkpoint_if_due().await;
             let silence_ms = Utc::now().timestamp_millis() - self.last_sign_of_life_ms();
@@ -458,7 +484,7 @@ impl Run {
     }
 
     async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped()) {
+        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
             let descriptor = StreamDescriptor::new(&*stream.name);
             let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
             self.emitter.message(&message).await?;
@@ -466,8 +492,21 @@ impl Run {
         Ok(())
     }
 
-    /// The last state and status of a stream.
+    /// Completes the streams that nothing can be added to any more.
+    async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
+            if self.finish(stream).await.is_err() {
+                // Whoever watches the output ends the run.
+                return;
+            }
+        }
+    }
+
+    /// The last state and status of a stream, unless they were sent before.
     async fn finish(&self, stream: &StreamRun) -> Result<(), OutputClosed> {
+        if stream.is_finished() {
+            return Ok(());
+        }
         let spec = stream.stream.spec();
         let failure = stream.failure();
         if let Some(failure) = &failure {
@@ -479,27 +518,36 @@ impl Run {
                 marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
                 marker
             }
-            (Some(field), None) => stream.state.finished(
-                field,
-                self.cursor_reached(stream),
-                &stream.retry(),
-                &self.unlisted.borrow(),
-            ),
+            (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
         self.emitter.state(&stream.name, state).await?;
         let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
-        self.status(stream, status).await
+        self.status(stream, status).await?;
+        stream.set_finished();
+        Ok(())
     }
 
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
     fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        let (retry, unlisted) = (stream.retry(), self.unlisted.borrow());
         if stream.misses_only_retried() {
-            return stream.state.finished(field, self.cursor_reached(stream), &retry, &unlisted);
+            return self.finished_state(stream, field);
         }
-        let reached = stream.reached(self.walk.borrow().reached(self.until()));
-        stream.state.in_progress(reached, &retry, &unlisted)
+        self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
+    }
+
+    fn finished_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
+        let retry = stream.retry_when_finished(&self.inventory.borrow());
+        stream.state.finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
+    }
+
+    fn state_in_progress(
+        &self,
+        stream: &StreamRun,
+        reached: Option<Resume>,
+    ) -> serde_json::Map<String, serde_json::Value> {
+        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
+        stream.state.in_progress(reached, &stream.retry(), &unlisted)
     }
 
     /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which
@@ -511,8 +559,9 @@ impl Run {
             Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began);
-        (newest - self.lookback).max(stream.state.start())
+        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
+        let cursor = newest - self.lookback;
+        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state.start())
     }
 }
 
@@ -521,7 +570,7 @@ impl Run {
 enum About {
     Stream(usize),
     Search(crate::streams::ObjectKind),
-    Query { data_source: uuid::Uuid, archived: bool, root: Option<Rc<super::walk::Root>> },
+    Query { data_source: uuid::Uuid, archived: bool },
     Page { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     DataSource { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
     Database { root: Option<Rc<super::walk::Root>> },
@@ -536,7 +585,7 @@ impl About {
             Task::List { stream } => Self::Stream(*stream),
             Task::Search(kind) => Self::Search(*kind),
             Task::Query { data_source, archived, .. } => {
-                Self::Query { data_source: *data_source, archived: *archived, root }
+                Self::Query { data_source: *data_source, archived: *archived }
             }
             Task::FetchPage { id, .. } => Self::Page { id: *id, root },
             Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },

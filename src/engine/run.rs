@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
 };
 
@@ -104,13 +104,13 @@ pub(super) struct Run {
     pub(super) inventory: RefCell<Inventory>,
     pub(super) walk: RefCell<Walk>,
     pub(super) unlisted: RefCell<Unlisted>,
-    /// Originals of synced blocks whose children were read in this run.
-    pub(super) originals: RefCell<HashSet<Uuid>>,
+    /// Originals of synced blocks whose children were read in this run, and from when.
+    pub(super) originals: RefCell<HashMap<Uuid, DateTime<Utc>>>,
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,
     pub(super) lookback: TimeDelta,
-    /// When the enumeration began, to the minute.
-    pub(super) began: DateTime<Utc>,
+    /// When the enumeration began, by this machine's clock.
+    pub(super) began_here: DateTime<Utc>,
     pub(super) started: Instant,
     pub(super) policy: CheckpointPolicy,
     pub(super) last_checkpoint: Cell<Instant>,
@@ -127,9 +127,14 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// When the enumeration began, to the minute, by Notion's clock or by this machine's if that is behind.
+    pub(super) fn began(&self) -> DateTime<Utc> {
+        super::to_minute(self.began_here - self.client.clock_lead())
+    }
+
     /// The next sync's cursor may be no later than this: what is edited from here on may have been missed.
     pub(super) fn until(&self) -> DateTime<Utc> {
-        self.began - self.lookback
+        self.began() - self.lookback
     }
 
     /// Sends records of a stream.
@@ -175,7 +180,7 @@ impl Run {
         }
         let reached = self.walk.borrow().reached(self.until());
         for stream in &self.streams {
-            if !stream.is_stopped() {
+            if !stream.is_stopped() && !stream.is_finished() {
                 stream.stop(error, reached);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::Arc,
 };
@@ -11,11 +11,12 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{PageRef, ReadError, Resume, RetryList, StreamState, inventory::Inventory};
+use super::{PageRef, ReadError, Resume, RetryList, StreamState, Unlisted, inventory::Inventory};
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
-    streams::{PageReader, PageScope, Source, SourceStream},
+    protocol::RecordBatch,
+    streams::{PageReader, PageScope, RawObject, SchemaDrift, Source, SourceStream},
 };
 
 /// How many objects of a stream may fail before it is stopped.
@@ -24,6 +25,13 @@ const MAX_RETRY_LIST: usize = 100;
 /// How many reasons of skipping are told apart; more would be a flood of block types.
 const MAX_SKIP_REASONS: usize = 100;
 
+/// A stream that ended before the walk did.
+#[derive(Clone, Copy, Debug)]
+struct Stopped {
+    /// Where the walk was then.
+    reached: Option<Resume>,
+}
+
 /// One configured stream.
 pub(super) struct StreamRun {
     pub(super) stream: &'static dyn SourceStream,
@@ -31,18 +39,23 @@ pub(super) struct StreamRun {
     pub(super) client: NotionClient,
     pub(super) state: StreamState,
     retry: RefCell<RetryList>,
+    /// Pages and data sources that failed in this sync.
+    failed_now: RefCell<HashSet<Uuid>>,
     failure: RefCell<Option<Failure>>,
     /// Whether more is missing than what is on the retry list.
     misses_more: Cell<bool>,
+    is_listing_partial: Cell<bool>,
     /// The position in the state that was sent last.
     sent_at: Cell<Option<Resume>>,
     /// The walk's position when the stream was stopped; nothing is read for it after that.
-    stopped_at: Cell<Option<Option<Resume>>>,
+    stopped: Cell<Option<Stopped>>,
     is_running: Cell<bool>,
+    is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
     excluded: Cell<u64>,
     skipped: RefCell<BTreeMap<String, u64>>,
+    drift: RefCell<SchemaDrift>,
     /// The latest time of a record that was seen.
     newest_record: Cell<Option<DateTime<Utc>>>,
 }
@@ -64,13 +77,17 @@ impl StreamRun {
             sent_at: Cell::new(state.resume()),
             state,
             failure: RefCell::new(None),
+            failed_now: RefCell::default(),
             misses_more: Cell::new(false),
-            stopped_at: Cell::new(None),
+            is_listing_partial: Cell::new(false),
+            stopped: Cell::new(None),
             is_running: Cell::new(false),
+            is_finished: Cell::new(false),
             record_count: Cell::new(0),
             byte_count: Cell::new(0),
             excluded: Cell::new(0),
             skipped: RefCell::new(BTreeMap::new()),
+            drift: RefCell::new(SchemaDrift::new(spec.schema)),
             newest_record: Cell::new(None),
         }
     }
@@ -83,50 +100,100 @@ impl StreamRun {
         }
     }
 
-    /// The time from which records of a page are wanted, the retry list included.
+    /// The time from which records of a page are wanted.
     pub(super) fn since(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
-        let since = self.state.since(Some(page));
-        let start = self.state.start();
-        let retry = self.state.retry();
-        let of_page = retry.pages.get(&page);
         let of_source =
-            inventory.retried_data_source(page).and_then(|source| retry.data_sources.get(&source));
-        let earlier = of_page.into_iter().chain(of_source).map(|cursor| cursor.unwrap_or(start).max(start));
-        earlier.fold(since, DateTime::min)
+            inventory.early_source(page).and_then(|source| self.since_of_source(source, inventory));
+        of_source.into_iter().fold(self.since_of_page(page, inventory), DateTime::min)
     }
 
-    /// The same for a page that was found below another: that one may be tried again from an older cursor.
+    /// The same, whatever data source the page is a row of: the cursor, an older one where the page is tried again,
+    /// or the start where the stream has never known of it.
+    pub(super) fn since_of_page(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
+        if self.is_found_page(page, inventory) {
+            return self.state.start();
+        }
+        let since = self.state.since(Some(page));
+        let retried = self.state.retry().pages.get(&page);
+        retried.map_or(since, |cursor| self.from_start(*cursor).min(since))
+    }
+
+    /// The time from which rows of a data source are wanted, where it is earlier than for others: it is tried again,
+    /// or the stream has never known of it.
+    pub(super) fn since_of_source(&self, source: Uuid, inventory: &Inventory) -> Option<DateTime<Utc>> {
+        if self.is_found_source(source, inventory) {
+            return Some(self.state.start());
+        }
+        self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
+    }
+
+    /// Whether no listing shows a page and this stream's state does not know of it: it was found later, perhaps by
+    /// another stream. A position in the walk then says nothing about it.
+    fn is_found_page(&self, page: Uuid, inventory: &Inventory) -> bool {
+        inventory.is_unlisted(page) && !self.state.unlisted().pages.contains(&page)
+    }
+
+    /// The same for a data source and its rows.
+    fn is_found_source(&self, source: Uuid, inventory: &Inventory) -> bool {
+        inventory.fetched_data_sources().contains(&source)
+            && !self.state.unlisted().data_sources.contains(&source)
+    }
+
+    /// The time from which the record of a data source is wanted; `is_below`: it was met in a page's tree.
+    pub(super) fn since_for_data_source(
+        &self,
+        id: Uuid,
+        is_below: bool,
+        inventory: &Inventory,
+    ) -> DateTime<Utc> {
+        let since = self.state.since(None);
+        if is_below && !self.state.unlisted().data_sources.contains(&id) {
+            return self.state.start();
+        }
+        self.since_of_source(id, inventory).map_or(since, |earlier| earlier.min(since))
+    }
+
+    fn from_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        cursor.map_or(self.state.start(), |cursor| cursor.max(self.state.start()))
+    }
+
+    /// The time from which records of a page that was found below another are wanted: that one may be tried again
+    /// from an older cursor, and what no state knows is read whole.
     pub(super) fn since_below(&self, page: Uuid, top: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let since = self.since(page, inventory);
-        if self.state.retry().pages.contains_key(&top) {
-            since.min(self.since(top, inventory))
-        } else {
-            since
+        if page != top && !self.state.unlisted().pages.contains(&page) {
+            return self.state.start();
         }
+        if self.retries(top) { since.min(self.since(top, inventory)) } else { since }
+    }
+
+    /// Whether a page is on the retry list that the run began with.
+    pub(super) fn retries(&self, page: Uuid) -> bool {
+        self.state.retry().pages.contains_key(&page)
     }
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        self.wants_below(page, page, inventory)
+        let is_early = || {
+            let source = inventory.early_source(page.id);
+            source.is_some_and(|source| self.since_of_source(source, inventory).is_some())
+        };
+        let is_done = self.state.is_done(page)
+            && !self.retries(page.id)
+            && !self.is_found_page(page.id, inventory)
+            && !is_early();
+        !is_done && self.wants_below(page, page.id, inventory)
     }
 
-    /// The same for a page that was found below another: it was done when that one was, and not before.
-    pub(super) fn wants_below(&self, page: &PageRef, top: &PageRef, inventory: &Inventory) -> bool {
+    /// The same for a page that was found below another. It is a part of that one, which is being read, so an
+    /// unfinished walk has not done it, whatever its time.
+    pub(super) fn wants_below(&self, page: &PageRef, top: Uuid, inventory: &Inventory) -> bool {
         let Some(reader) = self.page_reader() else { return false };
         if self.is_stopped() {
             return false;
         }
-        let retry = self.state.retry();
-        let is_retried = retry.pages.contains_key(&page.id)
-            || retry.pages.contains_key(&top.id)
-            || inventory
-                .retried_data_source(page.id)
-                .is_some_and(|source| retry.data_sources.contains_key(&source));
-        if self.state.is_done(top) && !is_retried {
-            return false;
-        }
         let since = match reader.scope() {
-            PageScope::Edited => self.since_below(page.id, top.id, inventory),
+            PageScope::Edited => self.since_below(page.id, top, inventory),
             PageScope::Synced => self.state.start(),
         };
         page.last_edited_time >= since
@@ -161,21 +228,32 @@ impl StreamRun {
     /// Ends the stream: nothing is read for it any more, and its state stays where the walk is now.
     pub(super) fn stop(&self, error: &ReadError, reached: Option<Resume>) {
         self.fail(error);
-        if self.stopped_at.get().is_none() {
-            self.stopped_at.set(Some(reached));
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(Stopped { reached }));
         }
     }
 
+    /// Notes that a listing does not show everything: a position in the walk then says nothing about what it hid.
+    pub(super) fn fail_listing(&self, error: &ReadError) {
+        self.is_listing_partial.set(true);
+        self.fail(error);
+    }
+
     /// Puts a page on the retry list; stops the stream when the list is full.
-    pub(super) fn fail_page(&self, page: Uuid, error: &ReadError, reached: Option<Resume>) {
-        let is_full = {
-            let mut retry = self.retry.borrow_mut();
-            let is_full = retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST;
-            if !is_full {
-                retry.pages.entry(page).or_insert_with(|| self.state.cursor_for_retry(page));
-            }
-            is_full
-        };
+    pub(super) fn fail_page(
+        &self,
+        page: Uuid,
+        error: &ReadError,
+        reached: Option<Resume>,
+        inventory: &Inventory,
+    ) {
+        let since = self.since(page, inventory);
+        let is_listed = self.retry.borrow().pages.contains_key(&page);
+        let is_full = !is_listed && self.is_retry_list_full();
+        if !is_full {
+            self.retry.borrow_mut().pages.entry(page).or_insert(self.to_remember(since));
+            self.failed_now.borrow_mut().insert(page);
+        }
         self.note(error);
         if is_full {
             self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, reached);
@@ -183,28 +261,67 @@ impl StreamRun {
     }
 
     /// Keeps a page on the retry list although nothing of this stream failed: what is below it may be missing.
-    pub(super) fn remember_page(&self, page: Uuid) {
+    pub(super) fn remember_page(&self, page: Uuid, inventory: &Inventory) {
         if self.stream.spec().cursor_field.is_some() {
-            let since = self.state.cursor_for_retry(page);
+            let since = self.to_remember(self.since(page, inventory));
             self.retry.borrow_mut().pages.entry(page).or_insert(since);
         }
     }
 
-    /// Puts a data source whose rows cannot be listed on the retry list.
-    pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError) {
-        let since = self.state.cursor_for_retry(data_source);
-        self.retry.borrow_mut().data_sources.entry(data_source).or_insert(since);
+    /// Puts a data source that cannot be read, or whose rows cannot be listed, on the retry list; stops the stream
+    /// when the list is full.
+    pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError, inventory: &Inventory) {
+        let since = self.since_of_source(data_source, inventory).unwrap_or(self.state.since_any());
+        let is_listed = self.retry.borrow().data_sources.contains_key(&data_source);
+        let is_full = !is_listed && self.is_retry_list_full();
+        if !is_full {
+            self.retry.borrow_mut().data_sources.entry(data_source).or_insert(self.to_remember(since));
+            self.failed_now.borrow_mut().insert(data_source);
+        }
         self.note(error);
+        if is_full {
+            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, None);
+        }
     }
 
-    /// Takes a page off the retry list.
+    fn is_retry_list_full(&self) -> bool {
+        let retry = self.retry.borrow();
+        retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST
+    }
+
+    /// The cursor to remember for what failed; none is the start date.
+    fn to_remember(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (since > self.state.start()).then_some(since)
+    }
+
+    /// Takes a page off the retry list, unless it failed in this very sync.
     pub(super) fn page_succeeded(&self, page: Uuid) {
-        self.retry.borrow_mut().pages.remove(&page);
+        if !self.failed_now.borrow().contains(&page) {
+            self.retry.borrow_mut().pages.remove(&page);
+        }
     }
 
     /// Takes a data source off the retry list.
     pub(super) fn data_source_succeeded(&self, data_source: Uuid) {
         self.retry.borrow_mut().data_sources.remove(&data_source);
+    }
+
+    /// The retry list after everything was read: without the data sources that were listed this time.
+    pub(super) fn retry_when_finished(&self, inventory: &Inventory) -> RetryList {
+        let mut retry = self.retry();
+        let failed_now = self.failed_now.borrow();
+        retry.data_sources.retain(|id, _since| !inventory.has_data_source(*id) || failed_now.contains(id));
+        retry
+    }
+
+    /// What no listing shows, as far as an unfinished state may know it: a data source that was found late is
+    /// unknown until its old rows are read.
+    pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
+        let mut unlisted = unlisted.clone();
+        if self.state.has_cursor() {
+            unlisted.data_sources.retain(|id| !self.is_found_source(*id, inventory));
+        }
+        unlisted
     }
 
     pub(super) fn retry(&self) -> RetryList {
@@ -216,23 +333,47 @@ impl StreamRun {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped_at.get().is_some()
+        self.stopped.get().is_some()
     }
 
     /// The walk's position that the stream's state may show.
     pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
-        let reached = self.stopped_at.get().unwrap_or(walk);
-        // A position behind the stored one would only read pages again.
-        match (reached, self.state.resume()) {
+        let reader = self.page_reader()?;
+        let stored = self.state.resume();
+        if self.is_listing_partial.get() {
+            return stored;
+        }
+        let reached = self.stopped.get().map_or(walk, |stopped| stopped.reached);
+        match (reached, stored) {
+            // A position behind the stored one would only read pages again.
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
+            // What was done by an earlier run was not looked at since, and new comments do not move a page's time.
+            (Some(reached), Some(stored)) if reader.scope() == PageScope::Synced => {
+                Some(Resume { until: reached.until.min(stored.until), ..reached })
+            }
             (None, stored) => stored,
             (reached, _) => reached,
         }
     }
 
+    /// The latest cursor that the stream may get, where an earlier run has done a part of its walk.
+    pub(super) fn latest_cursor(&self) -> Option<DateTime<Utc>> {
+        let is_synced = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
+        self.state.resume().filter(|_| is_synced).map(|resume| resume.until)
+    }
+
     /// Whether this is the first record; from then on the stream is running.
     pub(super) fn start_running(&self) -> bool {
         !self.is_running.replace(true)
+    }
+
+    /// Notes that the last state and status were sent.
+    pub(super) fn set_finished(&self) {
+        self.is_finished.set(true);
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished.get()
     }
 
     pub(super) fn count_records(&self, records: u64, bytes: u64) {
@@ -257,6 +398,26 @@ impl StreamRun {
             self.excluded.set(self.excluded.get() + 1);
         }
         is_included
+    }
+
+    /// Adds a record to a batch, and compares some with the schema.
+    pub(super) fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>) {
+        let mut drift = self.drift.borrow_mut();
+        if drift.is_due() {
+            for path in drift.look_at(&record.to_json()) {
+                warn!(
+                    stream = &*self.name,
+                    "Notion sends a field that the schema does not know, so destinations may drop it: {path}."
+                );
+            }
+        }
+        batch.push(|out| record.write(out));
+    }
+
+    /// The fields that the schema does not know, each with the records it was met in, and the records looked at.
+    pub(super) fn unknown_fields(&self) -> (BTreeMap<String, u64>, u64) {
+        let drift = self.drift.borrow();
+        (drift.unknown().clone(), drift.looked_at())
     }
 
     pub(super) fn newest_record(&self) -> Option<DateTime<Utc>> {

@@ -1,6 +1,6 @@
 //! What a stream may do while it reads a page: list, emit, go on, skip.
 
-use std::rc::Rc;
+use std::{collections::hash_map::Entry, rc::Rc};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::{
     walk::Root,
 };
 use crate::{
-    client::{ListRequest, Listing},
+    client::{ListRequest, Listing, ResultPage},
     protocol::RecordBatch,
     streams::RawObject,
 };
@@ -24,8 +24,8 @@ pub struct Node {
     pub id: Uuid,
     /// The depth of its children; 1 is directly in the page.
     pub depth: u8,
-    /// The copy through which a synced original was met: the way to try when the original cannot be read.
-    pub copy: Option<Uuid>,
+    /// What to read in its place when it cannot be listed itself.
+    pub instead: Vec<Self>,
     /// The block's type, for the report.
     pub kind: String,
 }
@@ -33,7 +33,7 @@ pub struct Node {
 impl Node {
     /// The page itself.
     pub(super) fn page(id: Uuid) -> Self {
-        Self { id, depth: 1, copy: None, kind: "page".to_owned() }
+        Self { id, depth: 1, instead: Vec::new(), kind: "page".to_owned() }
     }
 }
 
@@ -67,15 +67,15 @@ impl Visit<'_> {
         object
     }
 
-    /// Starts a batch of records.
-    pub fn batch(&self) -> RecordBatch {
-        RecordBatch::new(&self.stream.name)
+    /// Starts a batch for the records of a result page.
+    pub fn batch(&self, page: &ResultPage) -> RecordBatch {
+        RecordBatch::new(&self.stream.name).with_room(page.record_room())
     }
 
     /// Adds a record, unless it is older than what is wanted.
     pub fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>, time: Option<DateTime<Utc>>) {
         if self.stream.includes(time, self.since) {
-            batch.push(|out| record.write(out));
+            self.stream.add(batch, record);
         }
     }
 
@@ -100,9 +100,21 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run.
+    /// Whether the children of a synced original were not yet read in this run, or only from a later time.
     pub fn enter_original(&self, block: Uuid) -> bool {
-        self.run.originals.borrow_mut().insert(block)
+        match self.run.originals.borrow_mut().entry(block) {
+            Entry::Vacant(entry) => {
+                entry.insert(self.since);
+                true
+            }
+            Entry::Occupied(mut entry) => {
+                let is_wider = self.since < *entry.get();
+                if is_wider {
+                    entry.insert(self.since);
+                }
+                is_wider
+            }
+        }
     }
 
     /// Tells of a page met in the tree, and when its block was last edited.
@@ -126,8 +138,12 @@ impl Visit<'_> {
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state.
+    /// incremental sync, and whatever no listing shows is in the state; unless this page was never read.
     fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
-        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+        let since = self.run.scope.since.min(self.since);
+        let top = self.root.top().page.id;
+        self.run.scope.is_full
+            || time.is_none_or(|time| time >= since)
+            || self.run.streams.iter().any(|stream| stream.retries(top))
     }
 }

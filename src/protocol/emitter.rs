@@ -1,14 +1,16 @@
 //! The one way to stdout: a bounded channel to a writer on its own thread.
 //!
 //! A slow reader of stdout fills the channel, and that slows the reading of Notion: memory stays bounded.
-//! Log lines take a side way that never waits; the writer prints them before the next message.
+//! Records are handed over in parcels, for each one wakes the other thread; whatever else is sent, and
+//! [`Emitter::flush`], takes along what is waiting. Log lines take a side way that never waits; the writer prints
+//! them before the next message.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io::{self, Write},
     mem,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -19,8 +21,11 @@ use tokio::sync::mpsc;
 
 use super::{AirbyteMessage, LogLevel};
 
-/// How many batches and messages may wait for the writer.
-const CHANNEL_CAPACITY: usize = 16;
+/// How many parcels may wait for the writer.
+const CHANNEL_CAPACITY: usize = 4;
+
+/// How large a parcel of records grows before it is handed over.
+const PARCEL_BYTES: usize = 128 * 1024;
 
 /// Stdout was closed by its reader; nothing more can be said.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -44,6 +49,13 @@ impl RecordBatch {
         let head =
             format!(r#"{{"type":"RECORD","record":{{"stream":{name},"emitted_at":{emitted_at},"data":"#);
         Self { stream: Arc::clone(stream), head, lines: Vec::new(), count: 0 }
+    }
+
+    /// Makes room for records of this size in sum.
+    #[must_use]
+    pub fn with_room(mut self, bytes: usize) -> Self {
+        self.lines.reserve(bytes);
+        self
     }
 
     /// Adds one record by letting `write` append its JSON object.
@@ -84,11 +96,21 @@ enum Output {
     Records(RecordBatch),
     State { stream: Arc<str>, state: Map<String, Value> },
     Line(Vec<u8>),
-    Wake,
+}
+
+/// What is sent at once, in order; an empty one only wakes the writer.
+type Parcel = Vec<Output>;
+
+/// What was not handed over yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    parcel: Parcel,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
+    waiting: Mutex<Waiting>,
     logs: Mutex<VecDeque<Vec<u8>>>,
     last_life_sign_ms: AtomicI64,
     records: AtomicU64,
@@ -97,17 +119,37 @@ struct Shared {
 /// A handle that sends messages to the writer, in order.
 #[derive(Clone, Debug)]
 pub struct Emitter {
-    sender: mpsc::Sender<Output>,
+    sender: mpsc::Sender<Parcel>,
     shared: Arc<Shared>,
 }
 
 impl Emitter {
-    /// Sends records; waits while the output is slow.
+    /// Sends records, with the next parcel; waits while the output is slow.
     pub async fn records(&self, batch: RecordBatch) -> Result<(), OutputClosed> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.send(Output::Records(batch)).await
+        let is_full = {
+            let mut waiting = self.waiting();
+            waiting.bytes += batch.byte_count();
+            waiting.parcel.push(Output::Records(batch));
+            waiting.bytes >= PARCEL_BYTES
+        };
+        if is_full { self.flush().await } else { Ok(()) }
+    }
+
+    /// Hands over what is waiting. Nothing is lost when this is given up half-way: it waits on.
+    pub async fn flush(&self) -> Result<(), OutputClosed> {
+        if self.waiting().parcel.is_empty() {
+            return Ok(());
+        }
+        let place = self.sender.reserve().await.map_err(|_closed| OutputClosed)?;
+        // Locked until it is handed over, so that no later parcel overtakes it.
+        let mut waiting = self.waiting();
+        if !waiting.parcel.is_empty() {
+            place.send(mem::take(&mut *waiting).parcel);
+        }
+        Ok(())
     }
 
     /// Sends a stream's state; it covers every record of the stream sent before.
@@ -128,7 +170,7 @@ impl Emitter {
     fn push_aside(&self, line: Vec<u8>) {
         self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner).push_back(line);
         // A full channel means that the writer is busy and will see the line; a closed one, that nobody will.
-        drop(self.sender.try_send(Output::Wake));
+        drop(self.sender.try_send(Parcel::new()));
     }
 
     /// Sends a message without waiting, before whatever waits; for what must be told whatever happens next.
@@ -152,7 +194,12 @@ impl Emitter {
     }
 
     async fn send(&self, output: Output) -> Result<(), OutputClosed> {
-        self.sender.send(output).await.map_err(|_closed| OutputClosed)
+        self.waiting().parcel.push(output);
+        self.flush().await
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,7 +213,7 @@ pub struct WriterReport {
 /// The receiving end; it runs on a thread of its own.
 #[derive(Debug)]
 pub struct Writer {
-    receiver: mpsc::Receiver<Output>,
+    receiver: mpsc::Receiver<Parcel>,
     shared: Arc<Shared>,
 }
 
@@ -184,24 +231,25 @@ impl Writer {
     pub fn run(mut self, mut output: impl Write) -> io::Result<WriterReport> {
         let mut report = WriterReport::default();
         let mut since_state: BTreeMap<Arc<str>, u64> = BTreeMap::new();
-        while let Some(next) = self.receiver.blocking_recv() {
+        while let Some(parcel) = self.receiver.blocking_recv() {
             self.write_logs(&mut output)?;
-            match next {
-                Output::Records(batch) => {
-                    output.write_all(&batch.lines)?;
-                    *report.records.entry(batch.stream.to_string()).or_default() += batch.count;
-                    self.shared.records.fetch_add(batch.count, Ordering::Relaxed);
-                    *since_state.entry(batch.stream).or_default() += batch.count;
-                    self.life_sign();
+            for next in parcel {
+                match next {
+                    Output::Records(batch) => {
+                        output.write_all(&batch.lines)?;
+                        *report.records.entry(batch.stream.to_string()).or_default() += batch.count;
+                        self.shared.records.fetch_add(batch.count, Ordering::Relaxed);
+                        *since_state.entry(batch.stream).or_default() += batch.count;
+                        self.life_sign();
+                    }
+                    Output::State { stream, state } => {
+                        let count = since_state.insert(Arc::clone(&stream), 0).unwrap_or_default();
+                        output.write_all(&state_line(&stream, &state, count))?;
+                        output.flush()?;
+                        self.life_sign();
+                    }
+                    Output::Line(line) => output.write_all(&line)?,
                 }
-                Output::State { stream, state } => {
-                    let count = since_state.insert(Arc::clone(&stream), 0).unwrap_or_default();
-                    output.write_all(&state_line(&stream, &state, count))?;
-                    output.flush()?;
-                    self.life_sign();
-                }
-                Output::Line(line) => output.write_all(&line)?,
-                Output::Wake => {}
             }
             if self.receiver.is_empty() {
                 output.flush()?;
@@ -281,6 +329,41 @@ mod tests {
             emitter.message(&AirbyteMessage::Log(LogLevel::Info, "second".to_owned())).await.unwrap();
         });
         assert!(output.find("first").unwrap() < output.find("second").unwrap());
+    }
+
+    #[test]
+    fn records_wait_for_their_parcel_and_a_state_takes_them_along_in_order() {
+        let stream: Arc<str> = Arc::from("pages");
+        let output = written(async |emitter| {
+            for number in 0..3_u8 {
+                let mut batch = RecordBatch::new(&stream);
+                batch.push(|out| out.extend_from_slice(&[b'0' + number]));
+                emitter.records(batch).await.unwrap();
+            }
+            assert_eq!(emitter.sender.capacity(), CHANNEL_CAPACITY);
+            emitter.state(&stream, Map::new()).await.unwrap();
+        });
+        let kinds: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let kinds: Vec<_> = kinds.iter().map(|line| line.pointer("/record/data").cloned()).collect();
+        assert_eq!(kinds, [Some(json!(0)), Some(json!(1)), Some(json!(2)), None]);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_handed_over_waits_on() {
+        let (emitter, mut writer) = Writer::new();
+        let stream: Arc<str> = Arc::from("pages");
+        for _parcel in 0..CHANNEL_CAPACITY {
+            emitter.state(&stream, Map::new()).await.unwrap();
+        }
+        let mut batch = RecordBatch::new(&stream);
+        batch.push(|out| out.extend_from_slice(b"{}"));
+        emitter.records(batch).await.unwrap();
+        // The channel is full, and whoever waits for it gives up.
+        assert!(futures_util::FutureExt::now_or_never(emitter.flush()).is_none());
+        while writer.receiver.try_recv().is_ok() {}
+        emitter.state(&stream, Map::new()).await.unwrap();
+        let parcel = writer.receiver.try_recv().unwrap();
+        assert!(matches!(parcel.as_slice(), [Output::Records(_), Output::State { .. }]), "{parcel:?}");
     }
 
     proptest! {

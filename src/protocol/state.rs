@@ -59,7 +59,7 @@ impl InputState {
                 None => Err(unknown("a STATE message has no \"state\"")),
             },
             "STREAM" => match message.remove("stream") {
-                Some(stream) => self.add_stream(stream),
+                Some(stream) => self.add_stream(&stream),
                 None => Err(unknown("a STREAM state has no \"stream\"")),
             },
             "GLOBAL" => {
@@ -68,7 +68,7 @@ impl InputState {
                     return Err(unknown("a GLOBAL state with a \"shared_state\" is of another connector"));
                 }
                 let streams = global.get("stream_states").and_then(Value::as_array).cloned();
-                streams.unwrap_or_default().into_iter().try_for_each(|stream| self.add_stream(stream))
+                streams.unwrap_or_default().into_iter().try_for_each(|stream| self.add_stream(&stream))
             }
             // Written by platforms that knew no streams yet; every key in it is of no use here.
             "LEGACY" if message.contains_key("data") => Ok(()),
@@ -77,7 +77,7 @@ impl InputState {
         }
     }
 
-    fn add_stream(&mut self, stream: Value) -> Result<(), StateFileError> {
+    fn add_stream(&mut self, stream: &Value) -> Result<(), StateFileError> {
         let Some(name) = stream.pointer("/stream_descriptor/name").and_then(Value::as_str) else {
             return Err(unknown("a STREAM state has no \"stream_descriptor\" with a \"name\""));
         };

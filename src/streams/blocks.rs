@@ -67,6 +67,7 @@ impl Blocks {
     async fn read_children(&self, visit: &Visit<'_>, node: Node) -> Result<(), ReadError> {
         let request = ListRequest::get(format!("/v1/blocks/{}/children", node.id));
         let mut listing = visit.list(request);
+        let (page_id, depth) = (quoted(&visit.page_id().to_string()), node.depth.to_string());
         let mut sequence_number = 0;
         loop {
             let page = match listing.next().await {
@@ -76,12 +77,13 @@ impl Blocks {
                     Some(
                         ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. },
                     ) => {
-                        return Ok(skip_subtree(visit, node, error.api_error()));
+                        skip_subtree(visit, &node, error.api_error());
+                        return Ok(());
                     }
                     _lasting => return Err(error.into()),
                 },
             };
-            let mut batch = visit.batch();
+            let mut batch = visit.batch(&page);
             for text in page.results() {
                 let Some(mut block) = visit.open(text) else { continue };
                 let id = block.id("id");
@@ -93,16 +95,19 @@ impl Blocks {
                     continue;
                 }
                 let has_children = block.is_true("has_children");
-                if let (Some(id), true) = (id, has_children) {
-                    descend(visit, &block, id, node.depth);
+                if let Some(id) = id {
+                    descend(visit, &block, id, has_children, node.depth);
                 }
-                if let Some(mut parent) = block.object("parent").map(RawObject::into_owned) {
+                let numbered = block.object("parent").map(|mut parent| {
                     parent.set("sequence_number", sequence_number.to_string());
-                    block.set("parent", parent.to_json());
+                    parent.to_json()
+                });
+                if let Some(numbered) = numbered {
+                    block.set("parent", numbered);
                 }
                 sequence_number += 1;
-                block.set("page_id", quoted(&visit.page_id().to_string()));
-                block.set("depth", node.depth.to_string());
+                block.set("page_id", page_id.as_str());
+                block.set("depth", depth.as_str());
                 self.transform(&mut block);
                 visit.add(&mut batch, &block, time);
             }
@@ -111,11 +116,15 @@ impl Blocks {
     }
 }
 
-/// Counts a subtree that cannot be read. A synced original that cannot be read is tried through its copy first.
-fn skip_subtree(visit: &Visit<'_>, node: Node, error: Option<&ApiError>) {
-    if let Some(copy) = node.copy {
-        visit.push(Node { id: copy, copy: None, ..node });
-    } else if node.id == visit.page_id() {
+/// Counts a subtree that cannot be read, unless there is another way to it.
+fn skip_subtree(visit: &Visit<'_>, node: &Node, error: Option<&ApiError>) {
+    for other in &node.instead {
+        visit.push(other.clone());
+    }
+    if !node.instead.is_empty() {
+        return;
+    }
+    if node.id == visit.page_id() {
         visit.skip("page not found or not shared");
     } else if matches!(error, Some(ApiError::Rejected { .. })) {
         visit.skip(&format!("subtree of a {} block that Notion refuses to list", node.kind));
@@ -153,28 +162,48 @@ fn is_left_out(
 }
 
 /// Pushes the children of a block, each subtree once.
-fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, depth: u8) {
+fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, has_children: bool, depth: u8) {
     let kind = block.text("type").unwrap_or_default();
     // Asking for the children of an unsupported block is answered with 400.
-    if kind == "unsupported" {
+    if has_children && kind == "unsupported" {
         return visit.skip("content of an unsupported block");
     }
-    if depth == MAX_DEPTH {
+    let node = |id, depth, instead| Node { id, depth, instead, kind: kind.to_string() };
+    let parts = meeting_parts(block, &kind).into_iter();
+    let parts: Vec<Node> = parts.map(|part| node(part, depth + 2, Vec::new())).collect();
+    if !has_children && parts.is_empty() {
+        return;
+    }
+    if depth + u8::from(!parts.is_empty()) >= MAX_DEPTH {
         return visit.skip("subtree deeper than 30 levels");
     }
-    let kind = kind.into_owned();
-    let node = |id, copy| Node { id, depth: depth + 1, copy, kind: kind.clone() };
-    if kind != "synced_block" {
-        return if visit.enter(id) {
-            visit.push(node(id, None))
-        };
+    if !has_children {
+        parts.into_iter().filter(|part| visit.enter(part.id)).for_each(|part| visit.push(part));
+    } else if kind != "synced_block" {
+        if visit.enter(id) {
+            visit.push(node(id, depth + 1, parts));
+        }
+    } else {
+        // The children of a copy are those of its original, which is the one that can always be read; once per run.
+        let source = block.object("synced_block");
+        let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
+        let copy = (original != id).then(|| node(id, depth + 1, Vec::new()));
+        if visit.enter_original(original) {
+            visit.push(node(original, depth + 1, copy.into_iter().collect()));
+        }
     }
-    // The children of a copy are those of its original, which is the one that can always be read; once per run.
-    let source = block.object("synced_block");
-    let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
-    if visit.enter_original(original) {
-        visit.push(node(original, (original != id).then_some(id)));
+}
+
+/// The blocks that hold a meeting's summary, notes and transcript: its payload names them, whether or not they are
+/// listed as its children.
+fn meeting_parts(block: &RawObject<'_>, kind: &str) -> Vec<Uuid> {
+    if !matches!(kind, "transcription" | "meeting_notes") {
+        return Vec::new();
     }
+    let payload = block.object(kind);
+    let children = payload.as_ref().and_then(|payload| payload.object("children"));
+    let names = ["summary_block_id", "notes_block_id", "transcript_block_id"];
+    children.map(|children| names.iter().filter_map(|name| children.id(name)).collect()).unwrap_or_default()
 }
 
 /// The parts of a block's payload that hold text.

@@ -60,14 +60,16 @@ impl PageReader for Comments {
                     Ok(None) => return Ok(()),
                     // The page was deleted or unshared since it was listed, or is of a kind without comments.
                     Err(error) if matches!(error.api_error(), Some(ApiError::NotFound { .. })) => {
-                        return Ok(visit.skip("page not found or not shared"));
+                        visit.skip("page not found or not shared");
+                        return Ok(());
                     }
                     Err(error) if matches!(error.api_error(), Some(ApiError::Rejected { .. })) => {
-                        return Ok(visit.skip("page whose comments Notion refuses to list"));
+                        visit.skip("page whose comments Notion refuses to list");
+                        return Ok(());
                     }
                     Err(error) => return Err(error.into()),
                 };
-                let mut batch = visit.batch();
+                let mut batch = visit.batch(&page);
                 for text in page.results() {
                     let Some(mut comment) = visit.open(text) else { continue };
                     if comment.id("id").is_some_and(|id| !listing.is_new(id)) {

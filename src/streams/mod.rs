@@ -6,11 +6,13 @@ mod blocks;
 mod comments;
 mod completion;
 mod data_sources;
+mod drift;
 mod pages;
 mod record;
 mod registry;
 mod users;
 
 pub use completion::{Completion, TruncatedValue, complete_page, computed_properties, truncated_values};
+pub use drift::SchemaDrift;
 pub use record::RawObject;
 pub use registry::{ObjectKind, PageReader, PageScope, STREAMS, Source, SourceStream, StreamSpec, catalog};

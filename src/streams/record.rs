@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// A JSON object whose keys and values are the very text that came; changed fields keep their place, new ones
@@ -148,7 +148,7 @@ fn is_key(key: &str, name: &str) -> bool {
 
 /// A text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    serde_json::to_string(text).expect("every text can be written")
 }
 
 /// Decodes a JSON string; an unpaired surrogate becomes U+FFFD. None if the JSON is not a string.
@@ -219,6 +219,7 @@ pub(super) fn named_values(properties: &RawObject<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! Endpoints for scripts in other languages: edits, faults, the log and the counts as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,13 +84,17 @@ fn requests(shared: &Shared) -> Value {
 fn counts(workspace: &Workspace) -> Value {
     let ideal = crate::ideal::ideal_requests(workspace);
     let (blocks, comments) = (workspace.visible_blocks(), workspace.visible_comments());
+    let mut reachable_blocks = BTreeMap::<&str, u64>::new();
+    for block in blocks.iter().filter(|block| block.reachable) {
+        *reachable_blocks.entry(&block.kind).or_default() += 1;
+    }
     json!({
         "users": workspace.listed_users().len(),
         "data_sources": workspace.visible_data_sources().len(),
         "trashed_data_sources": workspace.trashed_data_sources().len(),
         "pages": workspace.visible_pages().len(),
         "blocks": blocks.len(),
-        "reachable_blocks": blocks.iter().filter(|block| block.reachable).count(),
+        "reachable_blocks": reachable_blocks,
         "comments": comments.len(),
         "page_comments": comments.iter().filter(|comment| !comment.on_block).count(),
         "ideal_requests": ideal.total(),

@@ -1,0 +1,152 @@
+//! The other promises: requests, budgets, latency, resuming, the time of `spec`.
+
+use std::{collections::BTreeSet, process::Stdio};
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::{
+    Outcome,
+    notion::Notion,
+    process::{self, Connector},
+    reads::median,
+};
+
+const ALL: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
+
+fn tell(what: &str, figure: f64, target: &str) {
+    println!("- {what}: **{figure:.3}** (target {target})");
+}
+
+/// Requests of a full sync of all streams.
+pub(crate) fn requests() -> Outcome<()> {
+    for pages in [300, 3_000] {
+        let mut notion = Notion::start(pages)?;
+        Connector::new(&notion, &ALL)?.read(None)?;
+        let log = notion.take_log()?;
+        let ratio = log.answered / notion.ideal as f64;
+        tell(
+            &format!("full sync of {pages} pages, {} requests / the arithmetic", log.answered),
+            ratio,
+            "≤ 1.02",
+        );
+    }
+    Ok(())
+}
+
+/// Requests of a sync of blocks after an edit of one page in a hundred.
+pub(crate) fn incremental() -> Outcome<()> {
+    let mut notion = Notion::start(3_000)?;
+    let connector = Connector::new(&notion, &["blocks"])?;
+    let state = connector.read(None)?.state;
+    let ideal = notion.ask(&json!({"do": "edit", "pages": 30}))?;
+    notion.take_log()?;
+    connector.read(Some(&state))?;
+    let sent = notion.take_log()?.answered;
+    let ideal = ideal["trees"].as_f64().unwrap_or(f64::NAN) + ideal["delta"].as_f64().unwrap_or(f64::NAN);
+    tell(
+        &format!(
+            "blocks after 30 of 3,000 pages were edited, {sent} requests / (their trees + the enumeration's delta, {ideal})"
+        ),
+        sent / ideal,
+        "≤ 1.05",
+    );
+    Ok(())
+}
+
+/// The wall time under a budget, and what is sent while nobody may.
+pub(crate) fn budget() -> Outcome<()> {
+    const SECONDS: u32 = 10;
+    let mut notion = Notion::start(300)?;
+    // Six windows, the last of them just touched.
+    let budget = (notion.ideal - 20) / 5;
+    notion.ask(&json!({"do": "set_budget", "requests": budget, "seconds": SECONDS}))?;
+    let wall = Connector::new(&notion, &ALL)?.read(None)?.wall_seconds;
+    let log = notion.take_log()?;
+    let ideal = notion.ideal as f64 / budget as f64 * f64::from(SECONDS);
+    tell(
+        &format!(
+            "{} requests, {budget} allowed in {SECONDS} s: {wall:.1} s / (requests / budget, {ideal:.1} s)",
+            notion.ideal
+        ),
+        wall / ideal,
+        "≤ 1.05",
+    );
+    let refused = log.refused_by_window.iter().max().copied().unwrap_or_default();
+    println!(
+        "- most answers of 429 in one of {} windows: **{refused}** (target ≤ 8, the workers)",
+        log.refused_by_window.len()
+    );
+    let late = log.late_by_window_ms.iter().max().copied().unwrap_or_default();
+    println!(
+        "- longest time from a window's first 429 to the last request before its end: **{late} ms** (target: only what was in flight)"
+    );
+    Ok(())
+}
+
+/// Requests a second through the walk when every answer takes 200 ms.
+pub(crate) fn latency() -> Outcome<()> {
+    let mut notion = Notion::start(300)?;
+    notion.ask(&json!({"do": "set_latency", "ms": 200}))?;
+    Connector::new(&notion, &ALL)?.read(None)?;
+    let log = notion.take_log()?;
+    tell(
+        "requests a second through the walk, 200 ms an answer, 8 workers (40 is the limit)",
+        log.walk_requests / log.walk_seconds,
+        "≥ 36",
+    );
+    Ok(())
+}
+
+/// The part of the pages read that is read again when the connector is killed in the middle of a walk.
+pub(crate) fn resume() -> Outcome<()> {
+    let mut notion = Notion::start(3_000)?;
+    let connector = Connector::new(&notion, &["blocks"])?;
+    connector.read(None)?;
+    let half = notion.take_log()?.walk_requests / 2.0;
+    let killed = connector
+        .read_until(|| Ok(notion.ask(&json!({"do": "count_walk"}))?.as_f64().unwrap_or_default() >= half))?;
+    let before = walked_pages(&mut notion)?;
+    notion.take_log()?;
+    connector.read(Some(&killed.state))?;
+    let after = walked_pages(&mut notion)?;
+    let again = before.intersection(&after).count();
+    tell(
+        &format!(
+            "killed in the middle of a walk over 3,000 pages: {again} of {} pages read again, those in flight included",
+            before.len()
+        ),
+        again as f64 / before.len() as f64,
+        "≤ 0.05",
+    );
+    let missing = 3_000 - before.union(&after).count();
+    println!("- pages read by neither run: **{missing}** (target 0)");
+    Ok(())
+}
+
+fn walked_pages(notion: &mut Notion) -> Outcome<BTreeSet<String>> {
+    let pages = notion.ask(&json!({"do": "walked_pages"}))?;
+    Ok(pages.as_array().into_iter().flatten().filter_map(|id| Some(id.as_str()?.to_owned())).collect())
+}
+
+/// From the start of the process to its end.
+pub(crate) fn spec() -> Outcome<()> {
+    let mut times = Vec::new();
+    for _time in 0..51 {
+        let mut command = process::command("as-connector")?;
+        command.arg("spec").stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Instant::now();
+        let status = command.status()?;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+        if !status.success() {
+            return Err(format!("spec ended with {status}").into());
+        }
+    }
+    let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
+    tell(
+        &format!("`spec` from start to end, median of {} in ms (fastest {fastest:.2})", times.len()),
+        median(times),
+        "≤ 10",
+    );
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Finds what the API sends and the schema does not know, so that a change is seen the day it comes.
+//!
+//! Records are never changed or dropped for it. Only some are looked at: the first ones of a stream, and then one in
+//! so many, which keeps the cost below a few per cent of a read.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// So many records of a stream are all looked at.
+const FIRST: u64 = 200;
+
+/// After them, one in so many.
+const ONE_IN: u64 = 25;
+
+/// More unknown paths than this are not told apart.
+const MAX_PATHS: usize = 100;
+
+/// The fields that a schema declares, by name; none for values that may hold anything.
+#[derive(Debug, Default)]
+struct Shape {
+    properties: HashMap<String, Self>,
+    items: Option<Box<Self>>,
+}
+
+impl Shape {
+    fn of(schema: &Value) -> Self {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let properties =
+            properties.into_iter().flatten().map(|(name, schema)| (name.clone(), Self::of(schema)));
+        Self {
+            properties: properties.collect(),
+            items: schema.get("items").map(|items| Box::new(Self::of(items))),
+        }
+    }
+}
+
+/// Compares the records of one stream with its schema.
+#[derive(Debug)]
+pub struct SchemaDrift {
+    shape: Shape,
+    seen: u64,
+    looked_at: u64,
+    unknown: BTreeMap<String, u64>,
+}
+
+impl SchemaDrift {
+    /// Compares with this schema.
+    pub fn new(schema: &str) -> Self {
+        let schema = serde_json::from_str(schema).expect("the schemas are JSON, as a test shows");
+        Self { shape: Shape::of(&schema), seen: 0, looked_at: 0, unknown: BTreeMap::new() }
+    }
+
+    /// Counts a record; says whether it is one to look at.
+    pub fn is_due(&mut self) -> bool {
+        self.seen += 1;
+        self.seen <= FIRST || self.seen.is_multiple_of(ONE_IN)
+    }
+
+    /// Looks at a record; returns the paths that were never met before.
+    pub fn look_at(&mut self, record: &str) -> Vec<String> {
+        self.looked_at += 1;
+        let mut found = Vec::new();
+        let walk = Walk { shape: &self.shape, path: &Path::Root, found: &mut found };
+        // What cannot be read this way, such as a key with an unpaired surrogate, is no matter of the schema.
+        if walk.deserialize(&mut serde_json::Deserializer::from_str(record)).is_err() {
+            return Vec::new();
+        }
+        found.sort_unstable();
+        found.dedup();
+        let mut new = Vec::new();
+        for path in found {
+            if let Some(count) = self.unknown.get_mut(&path) {
+                *count += 1;
+            } else if self.unknown.len() < MAX_PATHS {
+                self.unknown.insert(path.clone(), 1);
+                new.push(path);
+            }
+        }
+        new
+    }
+
+    /// The unknown paths, and in how many records each was met.
+    pub fn unknown(&self) -> &BTreeMap<String, u64> {
+        &self.unknown
+    }
+
+    /// How many records were looked at.
+    pub fn looked_at(&self) -> u64 {
+        self.looked_at
+    }
+}
+
+/// Where a value stands; a list from the inside out, so that the known ones cost nothing.
+enum Path<'p> {
+    Root,
+    Field(&'p Self, &'p str),
+    Items(&'p Self),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) => formatter.write_str(name),
+            Self::Field(parent, name) => write!(formatter, "{parent}.{name}"),
+            Self::Items(parent) => write!(formatter, "{parent}[]"),
+        }
+    }
+}
+
+struct Walk<'w> {
+    shape: &'w Shape,
+    path: &'w Path<'w>,
+    found: &'w mut Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.shape.properties.is_empty() && self.shape.items.is_none() {
+            return deserializer.deserialize_ignored_any(IgnoredAny).map(drop);
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let path = Path::Field(self.path, &key);
+            if let Some(shape) = self.shape.properties.get(&*key) {
+                map.next_value_seed(Walk { shape, path: &path, found: &mut *self.found })?;
+                continue;
+            }
+            // An object that may hold anything declares no fields.
+            if !self.shape.properties.is_empty() {
+                self.found.push(path.to_string());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<(), S::Error> {
+        let path = Path::Items(self.path);
+        let Some(shape) = self.shape.items.as_deref() else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        };
+        while items.next_element_seed(Walk { shape, path: &path, found: &mut *self.found })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _value: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r#"{"type":"object","properties":{
+        "id":{"type":["null","string"]},
+        "any":{"type":["null","object"]},
+        "to":{"type":["null","object"],"properties":{"x":{"type":["null","string"]}}},
+        "list":{"type":["null","array"],"items":{"type":"object","properties":{"a":{"type":"string"}}}}}}"#;
+
+    #[test]
+    fn unknown_paths_are_found_once_and_counted() {
+        let mut drift = SchemaDrift::new(SCHEMA);
+        let record = r#"{"id":"1","new":{"deep":1},"any":{"k":1},"to":{"x":null,"y":2},"list":[{"a":"b","c":1},{"c":2}]}"#;
+        assert_eq!(drift.look_at(record), ["list[].c", "new", "to.y"]);
+        assert_eq!(drift.look_at(record), Vec::<String>::new());
+        assert!(drift.unknown().values().all(|count| *count == 2));
+    }
+
+    #[test]
+    fn values_of_other_types_are_no_unknown_paths() {
+        let mut drift = SchemaDrift::new(SCHEMA);
+        for record in [
+            r#"{"to":null,"list":null}"#,
+            r#"{"to":[1],"list":{"a":1}}"#,
+            r#"{"to":1.5,"list":true}"#,
+            "{\"\\ud800\":1}",
+        ] {
+            assert_eq!(drift.look_at(record), Vec::<String>::new(), "{record}");
+        }
+    }
+
+    #[test]
+    fn the_first_records_and_some_of_the_others_are_looked_at() {
+        let mut drift = SchemaDrift::new(SCHEMA);
+        let due = (0..1_200).filter(|_| drift.is_due()).count();
+        assert_eq!(due, 200 + 1_000 / 25);
+    }
+}
