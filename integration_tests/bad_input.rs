@@ -1,6 +1,10 @@
 //! Bad input: one clear message (what, where, what to do), the right failure type, nothing lost, no secret shown.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
 
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
@@ -452,6 +456,30 @@ fn a_missing_capability_fails_its_stream_only() {
     let next = connector.clone().state(failed.state_file(&json!([]))).read();
     next.assert_complete();
     assert_eq!(next.ids("comments"), whole.ids("comments"));
+}
+
+#[test]
+fn a_capability_that_is_withdrawn_in_mid_sync_loses_nothing() {
+    let (notion, connector, whole) = sample();
+    connector.read().assert_complete();
+    let requests = notion.request_count(Route::Comments(None));
+    for good in [0, 1, requests / 2, requests - 1] {
+        // GIVEN
+        notion.fail_times(Route::Comments(None), Fault::Slow(Duration::ZERO), good);
+        notion.fail_always(Route::Comments(None), Fault::status(403));
+        // WHEN
+        let output = connector.read();
+        notion.clear_faults();
+        let next = connector.clone().state(output.state_file(&json!([]))).read();
+        // THEN
+        assert_eq!(output.exit_code, Some(1), "after {good} requests");
+        assert_others_complete(&output, &whole, &["users", "data_sources", "pages", "blocks"]);
+        assert_eq!(output.error_of("comments")["failure_type"], "config_error");
+        assert_eq!(output.statuses("comments").last().unwrap(), "INCOMPLETE");
+        next.assert_complete();
+        let union: BTreeSet<String> = output.ids("comments").union(&next.ids("comments")).cloned().collect();
+        assert_eq!(union, whole.ids("comments"), "after {good} requests");
+    }
 }
 
 #[test]

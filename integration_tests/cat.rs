@@ -296,7 +296,7 @@ mod spec {
     #[test]
     fn each_property_explains_itself_and_no_code_shows_through() {
         let schema = schema();
-        assert_eq!(schema.get("description"), None, "the root's would be a sentence about the code");
+        assert_eq!(schema["description"], "Which Notion workspace to read, and how.");
         each_node(&schema, |node, about| {
             if node.path.is_empty() || node.name().starts_with("oneOf") || node.schema.get("const").is_some()
             {
@@ -772,5 +772,82 @@ mod connector_attributes {
         let suggested = list(&metadata, "streams:");
         assert!(!suggested.is_empty());
         assert!(suggested.iter().all(|stream| STREAMS.contains(&stream.as_str())), "{suggested:?}");
+    }
+}
+
+mod connector_documentation {
+    use super::*;
+
+    #[test]
+    fn headings_are_there_in_the_fixed_order() {
+        let page = file("docs/notion.md");
+        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with('#')).collect();
+        let expected = [
+            "# Notion",
+            "## Prerequisites",
+            "## Setup guide",
+            "#### For Calabi Connect Cloud",
+            "#### For self-hosted platforms",
+            "## Supported sync modes",
+            "## Supported streams",
+            "## Performance considerations",
+            "## Data type map",
+            "## Troubleshooting",
+            "## Tutorials",
+            "## Changelog",
+        ];
+        let found: Vec<&str> = headings.into_iter().filter(|heading| expected.contains(heading)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn prerequisites_name_what_the_config_asks_for() {
+        let page = file("docs/notion.md");
+        let section = page.split("\n## ").find(|section| section.starts_with("Prerequisites\n")).unwrap();
+        for word in ["token", "client id", "client secret"] {
+            assert!(section.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_changelog_has_this_version() {
+        for path in ["docs/notion.md", "CHANGELOG.md"] {
+            assert!(file(path).contains(env!("CARGO_PKG_VERSION")), "{path}");
+        }
+    }
+
+    /// The sources' texts without what is only notation.
+    fn sources() -> String {
+        let sources =
+            ["check", "config", "engine/cursor", "error"].map(|name| file(&format!("src/{name}.rs")));
+        let lines = sources.iter().flat_map(|source| source.lines());
+        let text: String = lines
+            .map(str::trim_start)
+            .map(|line| line.strip_suffix('\\').map_or(format!("{line}\n"), str::to_owned))
+            .collect();
+        text.replace("\\\"", "\"").replace("{{", "{").replace("}}", "}").to_lowercase()
+    }
+
+    #[test]
+    fn every_message_in_troubleshooting_is_one_of_the_sources() {
+        let page = file("docs/notion.md");
+        let sources = sources();
+        let tables = page.split("\n### Messages ").skip(1);
+        let rows = tables.flat_map(|table| table.lines().take_while(|line| !line.starts_with("## ")));
+        let messages: Vec<&str> = rows
+            .filter_map(|row| row.strip_prefix("| "))
+            .map(|row| row.split(" | ").next().unwrap())
+            .filter(|message| !message.starts_with("message") && !message.starts_with("---"))
+            .collect();
+        assert!(messages.len() > 30, "{}", messages.len());
+        for message in messages {
+            // Some are composed at a colon or a parenthesis.
+            let parts =
+                message.split('…').flat_map(|part| part.split(": ")).flat_map(|part| part.split(" ("));
+            let parts = parts.map(|part| part.trim().trim_end_matches('.'));
+            for part in parts.filter(|part| part.len() > 3) {
+                assert!(sources.contains(&part.to_lowercase()), "{part:?} of {message:?}");
+            }
+        }
     }
 }

@@ -121,6 +121,20 @@ fn a_proxy_that_refuses_is_told_without_its_password() {
 }
 
 #[test]
+fn a_proxy_that_the_environment_names_is_used() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let closed = ClosedPort::new();
+    let url = format!("http://{}", closed.address());
+    let connector = Connector::new(&notion).with_config("api_url", json!(url));
+    let proxy = notion.url();
+    let environment =
+        [("HTTP_PROXY", proxy.as_str()), ("http_proxy", &proxy), ("NO_PROXY", ""), ("no_proxy", "")];
+    let output = Process::spawn(&connector.arguments("check"), &environment).wait();
+    assert_eq!(output.connection_status().0, "SUCCEEDED");
+    assert_eq!(notion.request_count(Route::UsersMe), 1);
+}
+
+#[test]
 fn the_page_of_a_captive_portal_is_told() {
     let notion = FakeNotion::start_blocking(sample_workspace());
     notion.fail_always(Route::UsersMe, Fault::html(200));

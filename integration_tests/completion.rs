@@ -1,1 +1,190 @@
-//! To be filled.
+//! Values that Notion cuts at 25 entries.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, Route, Workspace, rich_text};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Connector, SyncOutput};
+
+fn at(days_ago: i64) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::days(days_ago)
+}
+
+/// A workspace with two pages whose values can be set.
+fn workspace() -> (Workspace, Uuid, Uuid) {
+    let mut workspace = Workspace::with_seed(9);
+    let page = workspace.add_top_page_at("Long", at(20));
+    let other = workspace.add_top_page_at("Short", at(10));
+    (workspace, page, other)
+}
+
+fn relation(count: usize) -> Value {
+    let entries: Vec<Value> =
+        (0..count).map(|n| json!({"id": Uuid::from_u128(n as u128).to_string()})).collect();
+    json!({"type": "relation", "relation": entries})
+}
+
+fn people(workspace: &mut Workspace, count: usize) -> Value {
+    let people: Vec<Value> = (0..count)
+        .map(|number| {
+            let id = workspace.add_person(&format!("Person {number}"), None);
+            json!({"object": "user", "id": id.to_string()})
+        })
+        .collect();
+    json!({"type": "people", "people": people})
+}
+
+fn mentions(kind: &str, count: usize) -> Value {
+    let text = |n: usize| rich_text::mention_page(Uuid::from_u128(n as u128), &format!("Page {n}"));
+    let mut value = json!({"type": kind});
+    value[kind] = (0..count).map(text).collect();
+    value
+}
+
+/// The value of a property of a record.
+#[track_caller]
+fn value<'a>(output: &'a SyncOutput, page: Uuid, name: &str) -> &'a Value {
+    let properties = output.record("pages", page)["properties"].as_array().unwrap();
+    &properties.iter().find(|property| property["name"] == name).unwrap()["value"]
+}
+
+fn property_requests(notion: &FakeNotion, page: Uuid) -> usize {
+    notion.request_count(Route::PageProperty(Some(page)))
+}
+
+#[test]
+fn long_values_are_completed_and_short_ones_cost_no_request() {
+    let (mut workspace, page, other) = workspace();
+    let people_30 = people(&mut workspace, 30);
+    let people_24 = people(&mut workspace, 24);
+    for (name, long, short) in [
+        ("Relation", relation(130), relation(25)),
+        ("People", people_30, people_24),
+        ("Text", mentions("rich_text", 27), mentions("rich_text", 24)),
+    ] {
+        workspace.set_property_unstamped(page, name, long);
+        workspace.set_property_unstamped(other, name, short);
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).streams(&["pages"]).read();
+    output.assert_complete();
+    let relation = value(&output, page, "Relation");
+    let ids: Vec<&Value> =
+        relation["relation"].as_array().unwrap().iter().map(|entry| &entry["id"]).collect();
+    let expected: Vec<Value> = (0..130).map(|n| json!(Uuid::from_u128(n).to_string())).collect();
+    assert_eq!(ids, expected.iter().collect::<Vec<_>>());
+    assert_eq!(relation["has_more"], false);
+    assert_eq!(value(&output, page, "People")["people"].as_array().unwrap().len(), 30);
+    assert_eq!(value(&output, page, "Text")["rich_text"].as_array().unwrap().len(), 27);
+    assert_eq!(property_requests(&notion, page), 2 + 1 + 1);
+    assert_eq!(property_requests(&notion, other), 0);
+    assert_eq!(value(&output, other, "Relation")["relation"].as_array().unwrap().len(), 25);
+}
+
+#[test]
+fn a_title_of_many_mentions_is_completed() {
+    let (mut workspace, page, _other) = workspace();
+    workspace.set_property_unstamped(page, "title", mentions("title", 40));
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).streams(&["pages"]).read();
+    output.assert_complete();
+    assert_eq!(value(&output, page, "title")["title"].as_array().unwrap().len(), 40);
+    assert!(output.record("pages", page)["title"].as_str().unwrap().contains("Page 39"));
+}
+
+#[test]
+fn completion_can_be_turned_off() {
+    let (mut workspace, page, _other) = workspace();
+    workspace.set_property_unstamped(page, "Relation", relation(30));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion).with_config("complete_properties", json!(false));
+    let output = connector.streams(&["pages"]).read();
+    output.assert_complete();
+    assert_eq!(value(&output, page, "Relation")["relation"].as_array().unwrap().len(), 25);
+    assert_eq!(value(&output, page, "Relation")["has_more"], true);
+    assert_eq!(property_requests(&notion, page), 0);
+}
+
+#[test]
+fn what_stays_incomplete_is_named_with_a_count() {
+    let (mut workspace, page, other) = workspace();
+    for page in [page, other] {
+        workspace.set_property_unstamped(page, "Relation", relation(30));
+        workspace.set_property_unstamped(
+            page,
+            "Rollup",
+            json!({"type": "rollup", "rollup": {"type": "number", "number": 25, "function": "count"}}),
+        );
+        workspace.set_property_unstamped(
+            page,
+            "Formula",
+            json!({"type": "formula", "formula": {"type": "number", "number": 25}}),
+        );
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::PageProperty(Some(other)), Fault::status(404));
+    let output = Connector::new(&notion).streams(&["pages"]).read();
+    output.assert_complete();
+    let report = output.report();
+    for named in [
+        "property \"Formula\" may be incomplete in 2 pages",
+        "property \"Rollup\" may be incomplete in 2 pages",
+        "property \"Relation\" may be incomplete in 1 pages",
+    ] {
+        assert!(report.contains(named), "{report}");
+    }
+    assert_eq!(value(&output, page, "Relation")["relation"].as_array().unwrap().len(), 30);
+    assert_eq!(value(&output, other, "Relation")["has_more"], true);
+}
+
+#[test]
+fn a_completion_that_fails_is_tried_again_by_the_next_sync() {
+    // GIVEN a page whose long value cannot be listed now
+    let (mut workspace, page, other) = workspace();
+    workspace.set_property_unstamped(page, "Relation", relation(30));
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::PageProperty(Some(page)), Fault::status(500));
+    let connector = Connector::new(&notion).streams(&["pages", "blocks"]);
+
+    // WHEN
+    let first = connector.read();
+
+    // THEN the page is emitted as far as it is known, and remembered
+    assert_eq!(first.exit_code, Some(1));
+    assert_eq!(first.statuses("pages").last().unwrap(), "INCOMPLETE");
+    assert_eq!(first.statuses("blocks").last().unwrap(), "COMPLETE");
+    assert_eq!(value(&first, page, "Relation")["has_more"], true);
+    assert_eq!(first.ids("pages").len(), 2);
+    assert_eq!(first.last_state("pages")["retry"]["pages"][0]["id"], page.to_string());
+
+    // WHEN it still fails, THEN it stays remembered
+    let second = connector.clone().state(first.state_file(&json!([]))).read();
+    assert_eq!(second.exit_code, Some(1));
+    assert_eq!(second.last_state("pages")["retry"], first.last_state("pages")["retry"]);
+
+    // WHEN it works again, THEN the page comes whole although it was not edited
+    notion.clear_faults();
+    let third = connector.clone().state(second.state_file(&json!([]))).read();
+    third.assert_complete();
+    assert_eq!(value(&third, page, "Relation")["relation"].as_array().unwrap().len(), 30);
+    assert!(third.last_state("pages").get("retry").is_none());
+    let fourth = connector.state(third.state_file(&json!([]))).read();
+    fourth.assert_complete();
+    assert_eq!(fourth.ids("pages"), [other.to_string()].into());
+}
+
+#[test]
+fn a_page_that_is_no_longer_cut_leaves_the_retry_list() {
+    let (mut workspace, page, _other) = workspace();
+    workspace.set_property_unstamped(page, "Relation", relation(30));
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::PageProperty(Some(page)), Fault::status(500));
+    let connector = Connector::new(&notion).streams(&["pages"]);
+    let first = connector.read();
+    notion.edit(|workspace| workspace.set_property_unstamped(page, "Relation", relation(2)));
+    let second = connector.state(first.state_file(&json!([]))).read();
+    second.assert_complete();
+    assert_eq!(value(&second, page, "Relation")["relation"].as_array().unwrap().len(), 2);
+    assert!(second.last_state("pages").get("retry").is_none());
+}

@@ -1,1 +1,326 @@
-//! To be filled.
+//! Whatever is edited, fails or is killed: once a run has completed, everything was received as it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{
+    FakeNotion, Fault, Workspace,
+    generate::{EditDone, GenerateOptions, generated_workspace, random_edit},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    read::LEFT_OUT,
+    support::{Connector, SyncOutput},
+};
+
+/// What happens in one case.
+#[derive(Clone, Debug)]
+struct Script {
+    seed: u64,
+    pages: usize,
+    selection: Vec<&'static str>,
+    /// Whether some pages and data sources are hidden from search.
+    hides: bool,
+    workers: u64,
+    runs: Vec<RunScript>,
+}
+
+/// What happens before, during and after one run.
+#[derive(Clone, Debug)]
+struct RunScript {
+    edits_before: u8,
+    /// One edit before each so manieth request; none if zero.
+    edit_every: u8,
+    /// The chance of a fault for each request, in thousandths.
+    faults: u16,
+    /// Which of its states is the last that the platform gets, in thousandths of all; none if it is not killed.
+    killed_after: Option<u16>,
+    checkpoint_records: u64,
+}
+
+fn run_script() -> impl Strategy<Value = RunScript> {
+    (
+        0_u8..6,
+        0_u8..12,
+        prop::sample::select(vec![0_u16, 0, 20, 80]),
+        prop::option::of(0_u16..1000),
+        1_u64..40,
+    )
+        .prop_map(|(edits_before, edit_every, faults, killed_after, checkpoint_records)| RunScript {
+            edits_before,
+            edit_every,
+            faults,
+            killed_after,
+            checkpoint_records,
+        })
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let selections = vec![
+        vec!["pages"],
+        vec!["blocks"],
+        vec!["blocks", "comments"],
+        vec!["pages", "blocks"],
+        vec!["data_sources", "pages", "blocks", "comments"],
+        vec!["data_sources", "pages", "blocks", "comments"],
+    ];
+    let runs = prop::collection::vec(run_script(), 1..5);
+    (any::<u64>(), 3_usize..25, prop::sample::select(selections), any::<bool>(), 1_u64..9, runs).prop_map(
+        |(seed, pages, selection, hides, workers, runs)| Script {
+            seed,
+            pages,
+            // Only trees lead to what search hides.
+            hides: hides && selection.contains(&"blocks"),
+            selection,
+            workers,
+            runs,
+        },
+    )
+}
+
+/// One edit of a kind that the API shows: what comes back from the trash, or is moved, keeps its old time.
+fn edit(workspace: &mut Workspace, seed: u64) {
+    let mut edited = workspace.clone();
+    match random_edit(&mut edited, seed) {
+        EditDone::Restored { .. } | EditDone::Moved { .. } => {}
+        _shown => *workspace = edited,
+    }
+}
+
+fn workspace(script: &Script) -> Workspace {
+    let mut workspace = generated_workspace(GenerateOptions {
+        seed: script.seed,
+        pages: script.pages,
+        blocks_per_page: 4,
+        ..GenerateOptions::default()
+    });
+    workspace.settings.max_page_size = 7;
+    if script.hides {
+        let below: Vec<_> = workspace.page_infos().into_iter().filter(|page| page.parent.is_some()).collect();
+        for page in below.iter().step_by(2) {
+            workspace.hide_from_search(page.id);
+        }
+        for (index, (source, _time)) in workspace.visible_data_sources().into_iter().enumerate() {
+            if index % 2 == 0 {
+                workspace.hide_from_search(source);
+                for (row, _time, _archived) in workspace.visible_rows(source) {
+                    workspace.hide_from_search(row);
+                }
+            }
+        }
+    }
+    workspace
+}
+
+/// What a platform has received so far.
+#[derive(Default)]
+struct Received {
+    /// The latest record by stream and id.
+    records: BTreeMap<(String, String), Value>,
+    state: Value,
+}
+
+impl Received {
+    /// Takes in a run that was killed after one of its states, or not at all. What came after the last state of its
+    /// stream is not kept.
+    fn take(&mut self, output: &SyncOutput, killed_after: Option<u16>) {
+        let states = output.states();
+        let last_line = match killed_after {
+            None => usize::MAX,
+            Some(share) => states.get(states.len() * usize::from(share) / 1000).map_or(0, |state| state.line),
+        };
+        let mut committed: BTreeMap<String, usize> = BTreeMap::new();
+        for state in states.iter().filter(|state| state.line <= last_line) {
+            assert_no_step_back(&self.state, &state.stream, &state.state);
+            committed.insert(state.stream.clone(), state.line);
+        }
+        for (line, stream, data) in output.all_records() {
+            if committed.get(stream).is_some_and(|committed| line < *committed) {
+                let id = data["id"].as_str().unwrap().to_owned();
+                self.records.insert((stream.to_owned(), id), data.clone());
+            }
+        }
+        let lines: Vec<&str> = output.stdout.lines().take(last_line.saturating_add(1)).collect();
+        let cut = SyncOutput::parse(lines.join("\n") + "\n", String::new(), None);
+        self.state = cut.state_file(&self.state);
+    }
+}
+
+fn cursor(state: &Value) -> Option<DateTime<Utc>> {
+    let cursor = state.get("last_edited_time").or_else(|| state.pointer("/state/last_edited_time"));
+    cursor.and_then(Value::as_str).map(|text| text.parse().unwrap())
+}
+
+fn assert_no_step_back(before: &Value, stream: &str, state: &Value) {
+    let before = before.as_array().into_iter().flatten();
+    let mut before = before.filter(|message| message["stream"]["stream_descriptor"]["name"] == stream);
+    if let Some(before) = before.next().and_then(|message| cursor(&message["stream"]["stream_state"])) {
+        assert!(cursor(state) >= Some(before), "{stream}: {state} after {before}");
+    }
+}
+
+fn faults() -> Vec<Fault> {
+    vec![
+        Fault::status(500),
+        Fault::status(503),
+        Fault::status(504),
+        Fault::Disconnect,
+        Fault::CutBody,
+        Fault::TruncatedJson,
+        Fault::InvalidCursor,
+        Fault::EmptyPage,
+        Fault::HasMoreWithoutCursor,
+        Fault::RepeatedCursor,
+        Fault::DuplicateResults,
+        Fault::RateLimited { retry_after: Some("0.01".to_owned()), reason: None },
+    ]
+}
+
+fn connector(notion: &FakeNotion, script: &Script, state: &Value) -> Connector {
+    let connector =
+        Connector::new(notion).streams(&script.selection).with_config("num_workers", json!(script.workers));
+    if state.is_null() { connector } else { connector.state(state.clone()) }
+}
+
+/// Everything of a stream that can be seen, with its time.
+fn visible(workspace: &Workspace, stream: &str) -> BTreeMap<String, DateTime<Utc>> {
+    let comments = || workspace.visible_comments().into_iter().filter(|comment| !comment.on_block);
+    let blocks = || {
+        let all = workspace.visible_blocks().into_iter();
+        all.filter(|block| block.reachable && !LEFT_OUT.contains(&block.kind.as_str()))
+    };
+    let ids: Vec<_> = match stream {
+        "pages" => workspace.visible_pages(),
+        "data_sources" => workspace.visible_data_sources(),
+        "blocks" => blocks().map(|block| (block.id, block.last_edited_time)).collect(),
+        _comments => comments().map(|comment| (comment.id, comment.last_edited_time)).collect(),
+    };
+    ids.into_iter().map(|(id, time)| (id.to_string(), time)).collect()
+}
+
+/// What must be the same in a record received earlier and in one received now.
+fn essence(record: &Value) -> (&Value, &Value, &Value) {
+    (&record["last_edited_time"], &record["title"], &record["plain_text"])
+}
+
+fn check(script: &Script) {
+    let notion = FakeNotion::start_blocking(workspace(script));
+    let mut received = Received { state: Value::Null, ..Received::default() };
+    let mut seed = script.seed;
+    let mut next_seed = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed
+    };
+    // GIVEN runs that are disturbed in every way
+    for run in &script.runs {
+        for _edit in 0..run.edits_before {
+            let seed = next_seed();
+            notion.edit(|workspace| edit(workspace, seed));
+        }
+        if run.faults > 0 {
+            notion.fail_randomly(next_seed(), f64::from(run.faults) / 1000.0, faults());
+        }
+        let (edit_every, base, count) = (u64::from(run.edit_every), next_seed(), AtomicU64::new(0));
+        notion.on_request(move |_request, workspace| {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            if edit_every > 0 && number % edit_every == edit_every - 1 {
+                edit(workspace, base ^ number);
+            }
+        });
+        let records = run.checkpoint_records;
+        let output = connector(&notion, script, &received.state)
+            .with_settings(|settings| settings.policy.records = records)
+            .read();
+        received.take(&output, run.killed_after);
+        notion.clear_hooks();
+        notion.clear_faults();
+    }
+
+    // WHEN one run completes; one that resumes does not ask the pages that were done for comments again, so those
+    // made since then come with the next one
+    let began = Utc::now() - TimeDelta::minutes(1);
+    let resumes = received.state.to_string().contains("\"resume\"");
+    let mut last = connector(&notion, script, &received.state).read();
+    last.assert_complete();
+    received.take(&last, None);
+    if resumes && script.selection.contains(&"comments") {
+        last = connector(&notion, script, &received.state).read();
+        last.assert_complete();
+        received.take(&last, None);
+    }
+
+    // THEN everything was received, as it is
+    let fresh = connector(&notion, script, &Value::Null).read();
+    fresh.assert_complete();
+    for stream in &script.selection {
+        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let of_stream = |(name, id): &(String, String)| (name == stream).then(|| id.clone());
+        let ids: BTreeSet<String> = received.records.keys().filter_map(of_stream).collect();
+        let missing: Vec<_> = visible.iter().filter(|(id, _time)| !ids.contains(*id)).collect();
+        assert!(missing.is_empty(), "{stream}: {missing:?} never came");
+        for id in visible.keys() {
+            let kept = &received.records[&((*stream).to_owned(), id.clone())];
+            assert_eq!(essence(kept), essence(fresh.record(stream, id)), "{stream} {id}");
+        }
+    }
+
+    // THEN another run repeats at most the seam
+    let again = connector(&notion, script, &received.state).read();
+    again.assert_complete();
+    for stream in &script.selection {
+        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let seam = cursor(&last.last_state(stream)).unwrap();
+        // The newest page decides for all of its kind.
+        if let (Some(newest), "pages" | "blocks") = (visible.values().max(), *stream) {
+            let newest = began.min(*newest) - TimeDelta::minutes(1);
+            assert!(seam >= newest, "{stream}: {seam} before {newest}");
+        }
+        for record in again.records(stream) {
+            let time: DateTime<Utc> = record["last_edited_time"].as_str().unwrap().parse().unwrap();
+            assert!(time >= seam, "{stream}: {time} before {seam}");
+        }
+    }
+}
+
+#[test]
+fn a_page_known_only_to_the_state_of_another_stream_is_read() {
+    check(&Script {
+        seed: 5_036_845_068_999_559_968,
+        pages: 33,
+        selection: vec!["data_sources", "pages", "blocks", "comments"],
+        hides: true,
+        workers: 3,
+        runs: vec![
+            RunScript {
+                edits_before: 5,
+                edit_every: 2,
+                faults: 0,
+                killed_after: Some(185),
+                checkpoint_records: 39,
+            },
+            RunScript {
+                edits_before: 2,
+                edit_every: 11,
+                faults: 0,
+                killed_after: None,
+                checkpoint_records: 26,
+            },
+        ],
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 24, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_is_lost_whatever_is_edited_fails_or_is_killed(script in script()) {
+        check(&script);
+    }
+}

@@ -1,1 +1,239 @@
-//! To be filled.
+//! The gate: everyone waits, for exactly as long as Notion asks, and says so.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, LoggedRequest, RateLimit, Route, Workspace};
+use serde_json::{Value, json};
+
+use crate::support::{Connector, SyncOutput};
+
+/// Pages with a comment each.
+fn workspace(pages: i64) -> Workspace {
+    let mut workspace = Workspace::with_seed(14);
+    for number in 0..pages {
+        let time = Utc::now() - TimeDelta::days(10) + TimeDelta::minutes(number);
+        let page = workspace.add_top_page_at("Page", time);
+        workspace.add_comment(page, "comment");
+    }
+    workspace
+}
+
+fn limited(retry_after: Option<&str>) -> Fault {
+    Fault::RateLimited {
+        retry_after: retry_after.map(str::to_owned),
+        reason: Some("public_api_request_rate_limit".to_owned()),
+    }
+}
+
+/// The requests after the first one of a route with this status, and when that one came.
+fn after(notion: &FakeNotion, status: u16) -> (Instant, Vec<LoggedRequest>) {
+    let requests = notion.requests();
+    let first = requests.iter().position(|logged| logged.status == status).unwrap();
+    (requests[first].at, requests[first + 1..].to_vec())
+}
+
+/// Fails unless nobody sent between the refusal and the end of the wait. Requests under way at the refusal may come
+/// in its first 300 ms.
+#[track_caller]
+fn assert_quiet(notion: &FakeNotion, status: u16, wait: Duration) {
+    let (refused, later) = after(notion, status);
+    let waits: Vec<Duration> = later.iter().map(|logged| logged.at - refused).collect();
+    assert!(waits.iter().any(|passed| *passed >= wait), "{waits:?}");
+    let early = waits.iter().filter(|passed| **passed > Duration::from_millis(300) && **passed < wait);
+    assert_eq!(early.count(), 0, "{waits:?}");
+}
+
+fn quota_resets(output: &SyncOutput) -> Vec<DateTime<Utc>> {
+    let resets = output.messages.iter().filter_map(|message| {
+        let reasons = message.pointer("/trace/stream_status/reasons")?.as_array()?;
+        assert_eq!(reasons.len(), 1);
+        assert_eq!(reasons[0]["type"], "RATE_LIMITED");
+        reasons[0]["rate_limited"]["quota_reset"].as_i64()
+    });
+    resets.map(|ms| DateTime::from_timestamp_millis(ms).unwrap()).collect()
+}
+
+#[test]
+fn everyone_waits_as_long_as_notion_asks() {
+    let seconds = Duration::from_secs(1);
+    let overload = Fault::Status {
+        status: 529,
+        code: "service_overload".to_owned(),
+        message: "overload".to_owned(),
+        headers: vec![("Retry-After".to_owned(), "1".to_owned())],
+        additional_data: None,
+    };
+    for (status, fault) in [(429, limited(Some("1"))), (529, overload)] {
+        let notion = FakeNotion::start_blocking(workspace(30));
+        notion.fail(Route::Comments(None), fault);
+        let output = Connector::new(&notion).read();
+        output.assert_complete();
+        assert_eq!(output.ids("comments").len(), 30);
+        assert_quiet(&notion, status, seconds);
+    }
+}
+
+#[test]
+fn a_date_to_wait_for_is_honoured() {
+    let notion = FakeNotion::start_blocking(workspace(30));
+    let until = Utc::now() + TimeDelta::seconds(3);
+    let date = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    notion.fail(Route::Comments(None), limited(Some(&date)));
+    let output = Connector::new(&notion).read();
+    output.assert_complete();
+    let (_refused, later) = after(&notion, 429);
+    let full_second = until - TimeDelta::milliseconds(until.timestamp_subsec_millis().into());
+    let last = later.last().unwrap().time;
+    assert!(last >= full_second - TimeDelta::milliseconds(50), "{last} before {full_second}");
+}
+
+#[test]
+fn without_a_time_to_wait_the_wait_doubles() {
+    let notion = FakeNotion::start_blocking(workspace(1));
+    notion.fail_times(Route::Users, limited(None), 6);
+    let connector = Connector::new(&notion).streams(&["users"]).with_settings(|settings| {
+        settings.retry.first_delay = Duration::from_millis(20);
+        settings.retry.max_delay = Duration::from_secs(1);
+    });
+    connector.read().assert_complete();
+    let times: Vec<Instant> = notion.requests().into_iter().map(|logged| logged.at).collect();
+    let waits: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(waits.len(), 6);
+    for (number, wait) in (0..).zip(&waits) {
+        assert!(*wait >= Duration::from_millis(20 << number), "{waits:?}");
+    }
+}
+
+#[test]
+fn patience_is_without_bound() {
+    for retry_after in [Some("0"), Some("0.001"), None] {
+        let notion = FakeNotion::start_blocking(workspace(3));
+        notion.fail_times(Route::Any, limited(retry_after), 150);
+        let output = Connector::new(&notion).read();
+        output.assert_complete();
+        assert_eq!(output.ids("pages").len(), 3);
+        assert_eq!(notion.waiting_faults(), 0);
+        let refused = notion.requests().into_iter().filter(|logged| logged.held).count();
+        assert_eq!(refused, 150);
+    }
+}
+
+#[test]
+fn a_spent_window_costs_each_worker_one_refusal_at_most() {
+    let mut workspace = workspace(40);
+    let window = Duration::from_secs(1);
+    workspace.settings.rate_limit = RateLimit::Window { requests: 30, window };
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).with_config("num_workers", json!(4)).read();
+    output.assert_complete();
+    assert_eq!(output.ids("comments").len(), 40);
+    let requests = notion.requests();
+    let refused = requests.iter().filter(|logged| logged.held).count();
+    let answered = requests.len() - refused;
+    let windows = answered.div_ceil(30);
+    assert!(windows >= 3 && refused <= 4 * windows, "{refused} refusals in {windows} windows");
+    // Each window is opened by its first request, and none is missed for long.
+    let elapsed = requests.last().unwrap().at - requests[0].at;
+    assert!(elapsed >= window * u32::try_from(windows - 1).unwrap(), "{elapsed:?}");
+}
+
+#[test]
+fn a_hold_is_told_once_with_its_end_and_then_the_streams_run_again() {
+    let notion = FakeNotion::start_blocking(workspace(5));
+    notion.fail(Route::Comments(None), limited(Some("1")));
+    let before = Utc::now();
+    let output = Connector::new(&notion).streams(&["pages", "comments"]).read();
+    output.assert_complete();
+    for stream in ["pages", "comments"] {
+        let statuses = output.statuses(stream);
+        let limited: Vec<usize> =
+            (0..statuses.len()).filter(|index| statuses[*index] == "RATE_LIMITED").collect();
+        assert_eq!(limited.len(), 1, "{statuses:?}");
+        // A stream that ends right after the hold needs no RUNNING in between.
+        assert!(["RUNNING", "COMPLETE"].contains(&&*statuses[limited[0] + 1]), "{statuses:?}");
+        assert_eq!(statuses.last().unwrap(), "COMPLETE");
+    }
+    for reset in quota_resets(&output) {
+        assert!(reset >= before + TimeDelta::seconds(1) && reset <= Utc::now() + TimeDelta::seconds(1));
+    }
+    assert!(output.logs().iter().any(|(_level, text)| text.contains("rate limit holds the sync")));
+}
+
+#[test]
+fn a_day_to_wait_is_waited_and_a_signal_still_ends_it() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(workspace(5));
+    notion.fail_always(Route::Search, limited(Some("86400")));
+    let before = Utc::now();
+    let connector = Connector::new(&notion).streams(&["pages"]);
+    let process = connector.spawn("read");
+
+    // WHEN
+    let (_keep, never) = mpsc::channel::<()>();
+    for _look in 0..6_000 {
+        if process.printed().contains("RATE_LIMITED") {
+            break;
+        }
+        assert_eq!(never.recv_timeout(Duration::from_millis(10)), Err(mpsc::RecvTimeoutError::Timeout));
+    }
+    process.terminate();
+    let output = process.wait();
+
+    // THEN
+    assert_eq!(output.exit_code, Some(143));
+    let resets = quota_resets(&output);
+    assert!(!resets.is_empty());
+    assert!(resets.iter().all(|reset| *reset >= before + TimeDelta::days(1)), "{resets:?}");
+    // The searches for pages and for data sources were both under way.
+    assert!(notion.requests().len() <= 2);
+    assert_eq!(output.statuses("pages").last().unwrap(), "INCOMPLETE");
+}
+
+#[test]
+fn a_blocked_connection_fails_at_once() {
+    let notion = FakeNotion::start_blocking(workspace(5));
+    let blocked = Fault::RateLimited {
+        retry_after: Some("60".to_owned()),
+        reason: Some("public_api_request_blocked".to_owned()),
+    };
+    notion.fail_always(Route::Any, blocked);
+    let output = Connector::new(&notion).read();
+    assert_eq!(output.exit_code, Some(1));
+    for stream in ["users", "data_sources", "pages", "blocks", "comments"] {
+        assert_eq!(output.error_of(stream)["failure_type"], "config_error");
+        assert_eq!(output.statuses(stream).last().unwrap(), "INCOMPLETE");
+    }
+    // What was under way at the same time.
+    assert!(notion.requests().len() <= 3, "{}", notion.requests().len());
+}
+
+#[test]
+fn an_unchanged_state_is_a_sign_of_life_while_everyone_waits() {
+    // GIVEN a state, and a long wait
+    let notion = FakeNotion::start_blocking(workspace(5));
+    let connector = Connector::new(&notion).streams(&["pages", "comments"]);
+    let first = connector.read();
+    first.assert_complete();
+    let stored: Value = first.state_file(&json!([]));
+    notion.fail(Route::Search, limited(Some("2")));
+
+    // WHEN
+    let connector = connector.with_settings(|settings| {
+        settings.policy.life_sign = Duration::from_millis(100);
+    });
+    let output = connector.state(stored).read();
+
+    // THEN
+    output.assert_complete();
+    for stream in ["pages", "comments"] {
+        let states: Vec<_> = output.states().into_iter().filter(|state| state.stream == stream).collect();
+        assert!(states.len() >= 4, "{stream}: {states:?}");
+        for sign in &states[..3] {
+            assert_eq!(sign.state, first.last_state(stream), "{stream}");
+        }
+    }
+}

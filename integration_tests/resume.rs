@@ -1,1 +1,488 @@
-//! To be filled.
+//! Runs that end before their time, and what the next ones make of it.
+
+use std::{collections::BTreeSet, sync::mpsc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, Route, Workspace};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    read::assert_reads_everything,
+    support::{Connector, SyncOutput},
+};
+
+fn at(days_ago: i64, minutes: i64) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::days(days_ago) + TimeDelta::minutes(minutes)
+}
+
+/// Top pages one minute apart, the oldest first, each with blocks that are as old as all others.
+fn pages(count: i64, blocks: usize) -> (Workspace, Vec<Uuid>) {
+    let mut workspace = Workspace::with_seed(11);
+    workspace.set_default_time(Some(at(60, 0)));
+    let pages = (0..count).map(|number| {
+        let page = workspace.add_top_page_at(&format!("Page {number}"), at(60, 0));
+        for block in 0..blocks {
+            workspace.append_text(page, "paragraph", &format!("Block {block}"));
+        }
+        workspace.add_comment(page, "comment");
+        workspace.touch(page, at(30, number));
+        page
+    });
+    let pages = pages.collect();
+    workspace.set_default_time(None);
+    (workspace, pages)
+}
+
+/// What a platform has of a run that was killed right after its `count`-th state of a stream.
+fn cut_after_state(output: &SyncOutput, stream: &str, count: usize) -> SyncOutput {
+    let states = output.states();
+    let state = states.iter().filter(|state| state.stream == stream).nth(count - 1).unwrap();
+    let lines: Vec<&str> = output.stdout.lines().take(state.line + 1).collect();
+    SyncOutput::parse(lines.join("\n") + "\n", String::new(), None)
+}
+
+/// All runs as one output.
+fn together(runs: &[&SyncOutput]) -> SyncOutput {
+    SyncOutput::parse(runs.iter().map(|run| run.stdout.as_str()).collect(), String::new(), None)
+}
+
+fn state_after(output: &SyncOutput) -> Value {
+    output.state_file(&json!([]))
+}
+
+fn in_full_refresh(connector: Connector) -> Connector {
+    let streams = ["data_sources", "pages", "blocks", "comments"].map(|name| {
+        json!({"stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+            "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"})
+    });
+    connector.catalog(json!({ "streams": streams }))
+}
+
+#[test]
+fn a_killed_run_is_resumed_without_loss_and_without_reading_finished_pages_again() {
+    for is_full_refresh in [false, true] {
+        // GIVEN
+        let (workspace, pages) = pages(60, 5);
+        let notion = FakeNotion::start_blocking(workspace);
+        let connector = Connector::new(&notion);
+        let connector = if is_full_refresh { in_full_refresh(connector) } else { connector };
+        let whole = connector.read();
+        whole.assert_complete();
+        let state_count = whole.states().iter().filter(|state| state.stream == "blocks").count();
+        assert!(state_count > 20, "{state_count}");
+        for part in [1, 2, 3] {
+            // WHEN
+            let killed = cut_after_state(&whole, "blocks", state_count * part / 4);
+            let resume = killed.last_state("blocks")["resume"].clone();
+            let mark: DateTime<Utc> = resume["last_edited_time"].as_str().unwrap().parse().unwrap();
+            notion.clear_requests();
+            let resumed = connector.clone().state(state_after(&killed)).read();
+
+            // THEN
+            resumed.assert_complete();
+            notion.edit(|workspace| assert_reads_everything(&together(&[&killed, &resumed]), workspace));
+            let times = notion.edit(|workspace| workspace.visible_pages());
+            let finished: BTreeSet<Uuid> =
+                times.into_iter().filter(|(_id, time)| *time <= mark).map(|(id, _time)| id).collect();
+            assert!(finished.len() >= 60 * part / 5, "{part}: {}", finished.len());
+            for page in &pages {
+                let requests = notion.request_count(Route::BlockChildren(Some(*page)));
+                assert_eq!(requests, usize::from(!finished.contains(page)));
+            }
+            assert!(resumed.last_state("blocks").get("resume").is_none());
+        }
+    }
+}
+
+#[test]
+fn a_process_killed_while_a_request_hangs_is_resumed_from_its_last_state() {
+    // GIVEN enough blocks for a checkpoint, and a page at the end of the walk that never answers
+    let (mut workspace, pages) = pages(30, 0);
+    workspace.set_default_time(Some(at(60, 0)));
+    for (number, page) in (0..).zip(&pages) {
+        for block in 0..450 {
+            workspace.append_text(*page, "paragraph", &format!("{block}"));
+        }
+        workspace.touch(*page, at(30, number));
+    }
+    workspace.set_default_time(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    let last = pages[29];
+    notion.fail_always(Route::BlockChildren(Some(last)), Fault::Silence);
+    let connector = Connector::new(&notion).streams(&["blocks"]);
+
+    // WHEN
+    let mut process = connector.spawn("read");
+    let (_keep, never) = mpsc::channel::<()>();
+    for _look in 0..6_000 {
+        if process.printed().contains("\"resume\"") {
+            break;
+        }
+        assert_eq!(never.recv_timeout(Duration::from_millis(10)), Err(mpsc::RecvTimeoutError::Timeout));
+    }
+    process.kill();
+    let killed = process.wait();
+    notion.clear_faults();
+    notion.clear_requests();
+    let resumed = connector.state(state_after(&killed)).read();
+
+    // THEN
+    assert_eq!(killed.exit_code, None);
+    resumed.assert_complete();
+    let both = together(&[&killed, &resumed]);
+    notion.edit(|workspace| assert_eq!(both.ids("blocks").len(), workspace.visible_blocks().len()));
+    assert_eq!(notion.request_count(Route::BlockChildren(Some(pages[0]))), 0);
+}
+
+#[test]
+fn a_terminated_process_leaves_a_state_from_which_nothing_is_lost() {
+    let (workspace, pages) = pages(30, 3);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::BlockChildren(Some(pages[20])), Fault::Silence);
+    let (told, is_reached) = mpsc::channel();
+    let (hanging, asked) = (pages[20], std::sync::Mutex::new(Some(told)));
+    notion.on_request(move |request, _workspace| {
+        if request.route == Route::BlockChildren(Some(hanging))
+            && let Some(told) = asked.lock().unwrap().take()
+        {
+            told.send(()).unwrap();
+        }
+    });
+    let connector = Connector::new(&notion);
+    let process = connector.spawn("read");
+    is_reached.recv_timeout(Duration::from_mins(1)).unwrap();
+    process.terminate();
+    let ended = process.wait();
+    assert_eq!(ended.exit_code, Some(143));
+    for stream in ["pages", "blocks", "comments"] {
+        assert_eq!(ended.statuses(stream).last().unwrap(), "INCOMPLETE");
+    }
+    assert!(ended.last_state("blocks").get("resume").is_some());
+    assert!(ended.last_state("pages").get("resume").is_none());
+    notion.clear_faults();
+    notion.clear_hooks();
+    notion.clear_requests();
+    let resumed = connector.state(state_after(&ended)).read();
+    resumed.assert_complete();
+    notion.edit(|workspace| assert_reads_everything(&together(&[&ended, &resumed]), workspace));
+    assert_eq!(notion.request_count(Route::BlockChildren(Some(pages[0]))), 0);
+}
+
+#[test]
+fn a_comment_made_between_a_killed_run_and_the_one_that_resumes_it_is_not_lost() {
+    // GIVEN a first sync that was killed late in its walk
+    let (workspace, pages) = pages(20, 0);
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion).streams(&["comments"]);
+    let whole = connector.read();
+    let killed = cut_after_state(&whole, "comments", 3);
+
+    // WHEN a page that was done gets a comment, which does not move its time, and others come later
+    let comment = notion.edit(|workspace| {
+        let comment = workspace.add_comment(pages[0], "in between");
+        workspace.set_now(Some(Utc::now() + TimeDelta::minutes(1)));
+        workspace.add_comment(pages[19], "later");
+        workspace.set_now(None);
+        comment
+    });
+    let resumed = connector.clone().state(state_after(&killed)).read();
+    let next = connector.clone().state(state_after(&resumed)).read();
+    let after = connector.state(state_after(&next)).read();
+
+    // THEN
+    after.assert_complete();
+    let all = together(&[&killed, &resumed, &next, &after]);
+    assert!(all.ids("comments").contains(&comment.to_string()));
+    let reached = |output: &SyncOutput| {
+        let time = output.last_state("comments")["state"]["last_edited_time"].as_str().unwrap().to_owned();
+        time.parse::<DateTime<Utc>>().unwrap()
+    };
+    let until = killed.last_state("comments")["resume"]["until"].as_str().unwrap().to_owned();
+    assert!(reached(&resumed) <= until.parse::<DateTime<Utc>>().unwrap());
+    assert!(reached(&next) >= reached(&resumed));
+}
+
+#[test]
+fn a_hidden_page_below_an_unfinished_one_is_not_taken_for_done() {
+    // GIVEN a hidden page that is older than the mark, below a page that is later
+    let (mut workspace, pages) = pages(10, 2);
+    workspace.set_default_time(Some(at(50, 0)));
+    let hidden = workspace.add_page_at(pages[9], "Hidden", at(50, 0));
+    let block = workspace.append_text(hidden, "paragraph", "hidden");
+    workspace.hide_from_search(hidden);
+    workspace.set_default_time(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector =
+        Connector::new(&notion).with_config("num_workers", json!(1)).streams(&["pages", "blocks"]);
+    let whole = connector.read();
+    let killed = cut_after_state(&whole, "blocks", 2);
+    assert!(!killed.ids("blocks").contains(&block.to_string()));
+
+    // WHEN
+    let resumed = connector.state(state_after(&killed)).read();
+
+    // THEN
+    resumed.assert_complete();
+    assert!(resumed.ids("blocks").contains(&block.to_string()));
+}
+
+#[test]
+fn a_page_that_keeps_failing_blocks_no_other_and_is_read_first_with_the_old_cursor() {
+    // GIVEN
+    let (workspace, pages) = pages(40, 3);
+    let notion = FakeNotion::start_blocking(workspace);
+    let failing = pages[10];
+    notion.fail_always(Route::BlockChildren(Some(failing)), Fault::status(500));
+    let connector = Connector::new(&notion);
+
+    // WHEN
+    let first = connector.read();
+
+    // THEN everything else is read
+    assert_eq!(first.exit_code, Some(1));
+    assert_eq!(first.statuses("blocks").last().unwrap(), "INCOMPLETE");
+    assert_eq!(first.statuses("comments").last().unwrap(), "COMPLETE");
+    assert_eq!(first.ids("blocks").len(), 39 * 3);
+    let state = first.last_state("blocks");
+    assert_eq!(state["retry"]["pages"], json!([{"id": failing.to_string(), "since": null}]));
+    assert!(state["state"]["last_edited_time"].is_string());
+    assert!(state.get("resume").is_none());
+
+    // WHEN the next sync runs
+    notion.clear_faults();
+    notion.clear_requests();
+    let second = connector.clone().state(state_after(&first)).read();
+
+    // THEN it begins with that page, whose old blocks come, and forgets it
+    second.assert_complete();
+    let walked = notion.requests().into_iter().find(|logged| matches!(logged.route, Route::BlockChildren(_)));
+    assert_eq!(walked.unwrap().object_id(), Some(failing));
+    let together = together(&[&first, &second]);
+    notion.edit(|workspace| assert_reads_everything(&together, workspace));
+    for stream in ["pages", "blocks", "comments", "data_sources"] {
+        assert!(second.last_state(stream).get("retry").is_none(), "{stream}");
+    }
+}
+
+#[test]
+fn a_page_that_failed_for_one_stream_is_read_for_the_others_when_it_is_edited() {
+    let (workspace, pages) = pages(5, 1);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::Comments(Some(pages[0])), Fault::status(500));
+    let connector = Connector::new(&notion);
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    let block = notion.edit(|workspace| workspace.append_text(pages[0], "paragraph", "new"));
+    notion.clear_faults();
+    let second = connector.state(state_after(&first)).read();
+    second.assert_complete();
+    assert!(second.ids("blocks").contains(&block.to_string()));
+    notion.edit(|workspace| assert_reads_everything(&together(&[&first, &second]), workspace));
+}
+
+#[test]
+fn a_hidden_page_below_a_page_that_failed_is_found_when_that_one_is_tried_again() {
+    let (mut workspace, pages) = pages(5, 1);
+    let hidden = workspace.add_page_at(pages[0], "Hidden", at(50, 0));
+    workspace.set_default_time(Some(at(50, 0)));
+    workspace.append_text(hidden, "paragraph", "old");
+    let (_, source) = workspace.add_database(pages[0], "Hidden", at(50, 0));
+    let row = workspace.add_row(source, "Row", at(50, 0));
+    workspace.set_default_time(None);
+    for id in [hidden, source, row] {
+        workspace.hide_from_search(id);
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::BlockChildren(Some(pages[0])), Fault::status(500));
+    let connector = Connector::new(&notion);
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    assert!(!first.ids("pages").contains(&hidden.to_string()));
+    notion.clear_faults();
+    let second = connector.state(state_after(&first)).read();
+    second.assert_complete();
+    notion.edit(|workspace| assert_reads_everything(&together(&[&first, &second]), workspace));
+    assert_eq!(second.ids("data_sources"), [source.to_string()].into());
+}
+
+#[test]
+fn many_pages_that_fail_for_ever_do_not_keep_the_next_sync_from_the_others() {
+    let (workspace, pages) = pages(60, 1);
+    let notion = FakeNotion::start_blocking(workspace);
+    for page in pages.iter().step_by(3) {
+        notion.fail_always(Route::BlockChildren(Some(*page)), Fault::status(500));
+    }
+    let connector = Connector::new(&notion).with_config("num_workers", json!(2)).streams(&["blocks"]);
+    let first = connector.read();
+    assert_eq!(first.last_state("blocks")["retry"]["pages"].as_array().unwrap().len(), 20);
+    let block = notion.edit(|workspace| workspace.append_text(pages[1], "paragraph", "new"));
+    let second = connector.state(state_after(&first)).read();
+    assert_eq!(second.exit_code, Some(1));
+    assert!(second.ids("blocks").contains(&block.to_string()));
+    assert_eq!(second.last_state("blocks")["retry"], first.last_state("blocks")["retry"]);
+}
+
+#[test]
+fn the_retry_list_is_bounded_and_past_its_bound_the_stream_stops() {
+    // GIVEN more failing pages than the list holds
+    let (workspace, pages) = pages(320, 1);
+    let notion = FakeNotion::start_blocking(workspace);
+    for page in pages.iter().step_by(2) {
+        notion.fail_always(Route::BlockChildren(Some(*page)), Fault::status(500));
+    }
+    let connector = Connector::new(&notion)
+        .with_settings(|settings| settings.retry.max_retries = 0)
+        .streams(&["blocks", "comments"]);
+
+    // WHEN
+    let first = connector.read();
+
+    // THEN the stream stops, the other one goes on
+    assert_eq!(first.exit_code, Some(1));
+    let state = first.last_state("blocks");
+    assert_eq!(state["retry"]["pages"].as_array().unwrap().len(), 100);
+    assert!(state.get("state").is_none());
+    assert!(state["resume"].is_object());
+    assert_eq!(first.statuses("comments").last().unwrap(), "COMPLETE");
+    assert_eq!(first.ids("comments").len(), 320);
+
+    // WHEN they work again THEN nothing is lost
+    notion.clear_faults();
+    let second = connector.state(state_after(&first)).read();
+    second.assert_complete();
+    assert_eq!(together(&[&first, &second]).ids("blocks").len(), 320);
+}
+
+#[test]
+fn a_data_source_whose_query_fails_is_read_by_the_next_sync_from_the_old_cursor() {
+    // GIVEN rows of a data source that fails, some of them shown by search
+    let (mut workspace, _pages) = pages(5, 1);
+    let (_, source) = workspace.add_top_database("Table", at(50, 0));
+    workspace.set_default_time(Some(at(50, 0)));
+    let rows: Vec<Uuid> = (0..6)
+        .map(|number| {
+            let row = workspace.add_row(source, "Row", at(50, number));
+            workspace.append_text(row, "paragraph", "old");
+            if number % 2 == 0 {
+                workspace.hide_from_search(row);
+            }
+            row
+        })
+        .collect();
+    workspace.set_default_time(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::QueryDataSource(Some(source)), Fault::status(500));
+    let connector = Connector::new(&notion);
+
+    // WHEN
+    let first = connector.read();
+
+    // THEN the others are read
+    assert_eq!(first.exit_code, Some(1));
+    for stream in ["pages", "blocks", "comments"] {
+        assert_eq!(first.statuses(stream).last().unwrap(), "INCOMPLETE");
+        let retry = &first.last_state(stream)["retry"]["data_sources"];
+        assert_eq!(*retry, json!([{"id": source.to_string(), "since": null}]), "{stream}");
+    }
+    assert_eq!(first.ids("pages").len(), 5 + 3);
+
+    // WHEN the data source answers, but one of its rows fails
+    notion.clear_faults();
+    notion.fail_always(Route::BlockChildren(Some(rows[0])), Fault::status(500));
+    let second = connector.clone().state(state_after(&first)).read();
+
+    // THEN the row is remembered with the old cursor, and the data source no more
+    assert_eq!(second.exit_code, Some(1));
+    let retry = second.last_state("blocks")["retry"].clone();
+    assert_eq!(retry["pages"], json!([{"id": rows[0].to_string(), "since": null}]));
+    assert_eq!(retry["data_sources"], json!([]));
+    assert!(rows.iter().all(|row| together(&[&first, &second]).ids("pages").contains(&row.to_string())));
+
+    // WHEN everything answers THEN nothing was lost
+    notion.clear_faults();
+    let third = connector.state(state_after(&second)).read();
+    third.assert_complete();
+    notion.edit(|workspace| assert_reads_everything(&together(&[&first, &second, &third]), workspace));
+    assert!(third.last_state("blocks").get("retry").is_none());
+}
+
+#[test]
+fn a_hidden_data_source_that_cannot_be_fetched_makes_its_stream_incomplete() {
+    let mut workspace = Workspace::with_seed(12);
+    let (_, source) = workspace.add_top_database("Hidden", at(50, 0));
+    workspace.add_row(source, "Row", at(40, 0));
+    workspace.hide_from_search(source);
+    workspace.add_top_page_at("Newest", at(1, 0));
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::DataSource(Some(source)), Fault::status(500));
+    let connector = Connector::new(&notion).streams(&["data_sources", "pages"]);
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    assert_eq!(first.statuses("data_sources").last().unwrap(), "INCOMPLETE");
+    notion.clear_faults();
+    let second = connector.state(state_after(&first)).read();
+    second.assert_complete();
+    assert_eq!(second.ids("data_sources"), [source.to_string()].into());
+}
+
+#[test]
+fn edits_of_what_no_listing_shows_are_found_by_incremental_syncs() {
+    // GIVEN
+    let (mut workspace, pages) = pages(5, 1);
+    let hidden = workspace.add_page_at(pages[0], "Hidden", at(50, 0));
+    let block = workspace.append_text(hidden, "paragraph", "old");
+    let (_, source) = workspace.add_database(pages[1], "Hidden", at(50, 0));
+    for id in [hidden, source] {
+        workspace.hide_from_search(id);
+    }
+    let old = at(50, 0);
+    for id in [hidden, block, pages[0], pages[1]] {
+        workspace.touch(id, old);
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let first = connector.read();
+    first.assert_complete();
+    let unlisted = json!({"pages": [hidden.to_string()], "data_sources": [source.to_string()]});
+    assert_eq!(first.last_state("blocks")["unlisted"], unlisted);
+
+    // WHEN
+    let row = notion.edit(|workspace| {
+        workspace.edit_block_text(block, "new");
+        let row = workspace.add_row(source, "New", Utc::now());
+        workspace.hide_from_search(row);
+        workspace.append_text(row, "paragraph", "new");
+        row
+    });
+    let second = connector.state(state_after(&first)).read();
+
+    // THEN
+    second.assert_complete();
+    assert!(second.ids("pages").is_superset(&[hidden.to_string(), row.to_string()].into()));
+    assert_eq!(second.record("blocks", block)["plain_text"], "new");
+    assert_eq!(second.last_state("blocks")["unlisted"], unlisted);
+}
+
+#[test]
+fn checkpoints_follow_the_policy() {
+    let (workspace, _pages) = pages(40, 5);
+    let notion = FakeNotion::start_blocking(workspace);
+    let states_of = |interval: Duration, records: u64| {
+        let connector = Connector::new(&notion).streams(&["blocks"]).with_settings(|settings| {
+            settings.policy.interval = interval;
+            settings.policy.records = records;
+        });
+        let output = connector.read();
+        output.assert_complete();
+        output.states()
+    };
+    let hour = Duration::from_hours(1);
+    assert_eq!(states_of(hour, 1_000_000).len(), 1);
+    let by_records = states_of(hour, 50);
+    assert!((4..=5).contains(&by_records.len()), "{by_records:?}");
+    // A checkpoint waits for progress: at most the pages of all workers lie between.
+    assert!(by_records.iter().all(|state| state.record_count <= f64::from(50 + 8 * 5)), "{by_records:?}");
+    let by_time = states_of(Duration::from_millis(1), 1_000_000);
+    assert!(by_time.len() > 5, "{by_time:?}");
+}

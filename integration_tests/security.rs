@@ -1,8 +1,8 @@
 //! What keeps tokens where they belong.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use fake_notion::{FakeNotion, Fault, Route, sample::sample_workspace};
+use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use source_notion::{
@@ -186,6 +186,101 @@ fn a_token_that_expires_in_mid_sync_loses_nothing() {
     for stream in ["users", "data_sources", "pages", "blocks", "comments"] {
         assert_eq!(output.ids(stream), whole.ids(stream), "{stream}");
     }
+}
+
+#[test]
+fn only_control_shows_tokens_at_any_log_level() {
+    for (debug, level) in [(false, "trace"), (true, "TRACE")] {
+        // GIVEN
+        let notion = FakeNotion::start_blocking(sample_workspace());
+        let (old_access, old_refresh) = (notion.current_token(), notion.refresh_token());
+        let connector = oauth(&notion, Some(&old_refresh));
+        notion.expire_token();
+        // WHEN
+        let mut arguments = connector.arguments("read");
+        arguments.extend(debug.then(|| "--debug".to_owned()));
+        let output = Process::spawn(&arguments, &[("LOG_LEVEL", level), ("RUST_LOG", "trace")]).wait();
+        // THEN
+        output.assert_complete();
+        assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+        assert!(output.logs().iter().any(|(level, _text)| level == "DEBUG"));
+        let basic = "ZmFrZV9jbGllbnRfaWQ6ZmFrZV9jbGllbnRfc2VjcmV0";
+        let (access, refresh) = (notion.current_token(), notion.refresh_token());
+        let others = output.stdout.lines().filter(|line| !line.starts_with(r#"{"type":"CONTROL""#));
+        let rest =
+            SyncOutput { stdout: others.collect(), stderr: output.stderr.clone(), ..SyncOutput::default() };
+        rest.assert_hides(&[&old_access, &old_refresh, &access, &refresh, CLIENT_SECRET, basic]);
+    }
+}
+
+#[test]
+fn an_outage_of_the_token_endpoint_does_not_fail_a_refresh() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    notion.fail_times(Route::OAuthToken, Fault::status(503), 2);
+    notion.fail(Route::OAuthToken, Fault::rate_limited(0));
+    let output = connector.read();
+    output.assert_complete();
+    assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+}
+
+#[test]
+fn a_token_that_is_revoked_in_mid_sync_fails_truthfully_and_the_next_sync_loses_nothing() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = Connector::new(&notion);
+    let whole = connector.read();
+    whole.assert_complete();
+    let requests = notion.request_count(Route::BlockChildren(None));
+    for good in [0, 1, requests / 4, requests / 2, requests - 1] {
+        notion.fail_times(Route::BlockChildren(None), Fault::Slow(Duration::ZERO), good);
+        notion.fail_always(Route::BlockChildren(None), Fault::status(401));
+        // WHEN
+        let output = connector.read();
+        notion.clear_faults();
+        let next = connector.clone().state(output.state_file(&json!([]))).read();
+        // THEN
+        assert_eq!(output.exit_code, Some(1), "after {good} requests");
+        assert_eq!(output.error_of("blocks")["failure_type"], "config_error");
+        assert_eq!(output.statuses("blocks").last().unwrap(), "INCOMPLETE");
+        next.assert_complete();
+        for stream in ["users", "data_sources", "pages", "blocks", "comments"] {
+            let union: BTreeSet<String> = output.ids(stream).union(&next.ids(stream)).cloned().collect();
+            assert_eq!(union, whole.ids(stream), "{stream} after {good} requests");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_revoked_while_a_page_is_tried_again_keeps_it_on_the_list() {
+    // GIVEN a page whose blocks could not be read, so that the next sync tries it again.
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page("Plan");
+    let block = workspace.append_text(page, "paragraph", "Text");
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let route = Route::BlockChildren(Some(page));
+    notion.fail_always(route, Fault::status(500));
+    let failed = connector.read().state_file(&json!([]));
+    notion.clear_faults();
+    // WHEN the token is revoked at that moment.
+    notion.fail_always(route, Fault::status(401));
+    let revoked = connector.clone().state(failed.clone()).read();
+    notion.clear_faults();
+    // THEN
+    assert_eq!(revoked.exit_code, Some(1));
+    for stream in ["pages", "blocks"] {
+        assert_eq!(
+            revoked.last_state(stream)["retry"]["pages"][0]["id"],
+            json!(page.to_string()),
+            "{stream}"
+        );
+    }
+    let next = connector.state(revoked.state_file(&failed)).read();
+    next.assert_complete();
+    assert_eq!(next.ids("blocks"), BTreeSet::from([block.to_string()]));
+    assert_eq!(next.last_state("blocks").get("retry"), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub policy: CheckpointPolicy,
     /// How patient a check is.
     pub check: CheckPatience,
+    /// When the run begins, by Notion's clock; none is now, by the system's.
+    pub now: Option<DateTime<Utc>>,
 }
 
 /// How patient a check is: a person waits for it.
@@ -273,6 +275,7 @@ async fn read_streams(
         complete_properties: config.complete_properties,
         worker_count: config.num_workers,
         policy: settings.policy,
+        now: settings.now.unwrap_or_else(Utc::now),
     };
     let outcome = match read(request, terminated()).await {
         Ok(outcome) => outcome,

@@ -328,7 +328,7 @@ fn is_private(address: IpAddr) -> bool {
 
 /// The config's form, from which the spec's schema is made.
 #[derive(JsonSchema)]
-#[schemars(title = "Notion Source Spec", description = "How to read a Notion workspace.")]
+#[schemars(title = "Notion Source Spec", description = "Which Notion workspace to read, and how.")]
 #[expect(dead_code, reason = "only its schema is used: parsing by hand keeps secrets out of messages")]
 struct ConfigForm {
     /// Authenticate with OAuth2.0 or with the access token of an internal integration.
@@ -402,10 +402,6 @@ pub fn specification() -> ConnectorSpecification {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<ConfigForm>().to_value();
     tidy(&mut schema);
-    if let Some(root) = schema.as_object_mut() {
-        // Rust's sentence about the type is none for users.
-        root.remove("description");
-    }
     ConnectorSpecification {
         documentation_url: "https://github.com/calabi/source-notion/blob/main/docs/notion.md".to_owned(),
         connection_specification: schema,

@@ -1,43 +1,20 @@
 //! Runs the connector: in this process, with little patience, or as the program that users get.
 
 use std::{
-    fs,
+    env, fs,
     io::{self, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
 };
 
 use fake_notion::FakeNotion;
 use serde_json::{Value, json};
-use source_notion::{
-    CheckPatience, Settings,
-    client::{RetryPolicy, Timeouts},
-    engine::CheckpointPolicy,
-};
+use source_notion::Settings;
 use tempfile::TempDir;
 
-use super::SyncOutput;
-
-/// Settings that retry at once and checkpoint often.
-pub(crate) fn impatient() -> Settings {
-    Settings {
-        retry: RetryPolicy {
-            first_delay: Duration::from_millis(1),
-            max_delay: Duration::from_millis(5),
-            max_retries: 4,
-        },
-        timeouts: Timeouts {
-            connect: Duration::from_secs(2),
-            read: Duration::from_millis(500),
-            attempt: Duration::from_secs(5),
-        },
-        policy: CheckpointPolicy { records: 5, ..CheckpointPolicy::default() },
-        check: CheckPatience::default(),
-    }
-}
+use super::{SyncOutput, impatient};
 
 /// The five streams, in discover's order.
 const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
@@ -142,6 +119,14 @@ impl Connector {
         Process::spawn(&self.arguments(verb), &[])
     }
 
+    /// The command line of a program that performs a verb; its output goes into pipes.
+    pub(crate) fn command(&self, program: &Path, verb: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(self.arguments(verb)).env_remove("RUST_BACKTRACE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// The arguments of a verb; writes the files they name.
     pub(crate) fn arguments(&self, verb: &str) -> Vec<String> {
         let mut arguments = vec![verb.to_owned()];
@@ -165,6 +150,26 @@ impl Connector {
     }
 }
 
+/// The program that users get.
+pub(crate) fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_source-notion"))
+}
+
+/// The same with little patience. `cargo test` builds it, but not where it names single tests' targets.
+pub(crate) fn impatient_program() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let target = test.parent().and_then(Path::parent).unwrap();
+    let program = target.join("examples").join("impatient");
+    assert!(program.exists(), "cargo build --example impatient was not run");
+    program
+}
+
+/// Sends a signal to a process; one that has ended meanwhile takes none.
+pub(crate) fn signal(process: u32, name: &str) {
+    let process = process.to_string();
+    Command::new("kill").args(["-s", name, &process]).stderr(Stdio::null()).status().unwrap();
+}
+
 /// A started program.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -176,10 +181,15 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program with these arguments and environment; nothing comes on stdin.
     pub(crate) fn spawn(arguments: &[String], environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_source-notion"));
+        let mut command = Command::new(program());
         command.args(arguments).envs(environment.iter().copied()).env_remove("RUST_BACKTRACE");
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start(&mut command)
+    }
+
+    /// Starts a command whose output goes into pipes, and reads it.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdout = Arc::new(Mutex::new(Vec::new()));
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let copy = Arc::clone(&stdout);
@@ -207,8 +217,7 @@ impl Process {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        signal(self.id(), "TERM");
     }
 
     /// Waits for its end.

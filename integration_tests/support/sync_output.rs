@@ -28,12 +28,13 @@ impl SyncOutput {
     /// Parses the output; every complete line must be a message of the protocol. A last line without a newline, which
     /// a killed process leaves, is dropped.
     pub(crate) fn parse(stdout: String, stderr: String, exit_code: Option<i32>) -> Self {
-        let complete = stdout.rfind('\n').map_or("", |end| &stdout[..end]);
+        let complete = stdout.rsplit_once('\n').map_or("", |(complete, _rest)| complete);
         let messages = complete
             .lines()
             .map(|line| {
-                let message: Value =
-                    serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
+                let message: Value = serde_json::from_str(line)
+                    .or_else(|_surrogates| serde_json::from_str(&without_surrogates(line)))
+                    .unwrap_or_else(|error| panic!("no JSON: {error}: {line}"));
                 let kind = message["type"].as_str().unwrap_or_else(|| panic!("no type: {line}"));
                 let known =
                     ["RECORD", "STATE", "LOG", "TRACE", "SPEC", "CATALOG", "CONNECTION_STATUS", "CONTROL"];
@@ -196,4 +197,22 @@ impl SyncOutput {
         assert_eq!(json!(self.errors()), json!([]));
         self
     }
+}
+
+/// JSON whose surrogates are replaced: an unpaired one is legal, and no Rust string can hold it.
+fn without_surrogates(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        text.push_str(before);
+        let code = escape.get(2..6).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let is_surrogate =
+            escape.starts_with("\\u") && code.is_some_and(|code| (0xd800..0xe000).contains(&code));
+        let length = if is_surrogate { 6 } else { 2 };
+        let (escape, after) = escape.split_at(length.min(escape.len()));
+        text.push_str(if is_surrogate { "\\ufffd" } else { escape });
+        rest = after;
+    }
+    text + rest
 }

@@ -17,6 +17,9 @@ const MAX_PAGE_SIZE: u32 = 100;
 /// Below this a smaller page does not make a slow query faster.
 const MIN_PAGE_SIZE: u32 = 10;
 
+/// After so many empty pages in a row a listing is taken to be endless.
+const MAX_EMPTY_PAGES: u32 = 200;
+
 /// How often a listing whose positions expire is started again.
 const MAX_RESTARTS: u32 = 5;
 
@@ -152,6 +155,8 @@ pub struct Listing {
     start_cursor: Option<String>,
     used_cursors: HashSet<String>,
     restarts: u32,
+    /// Empty result pages since the last one that was not.
+    empty_pages: u32,
     is_done: bool,
     is_single_page: bool,
     is_first_after_restart: bool,
@@ -167,6 +172,7 @@ impl Listing {
             start_cursor: None,
             used_cursors: HashSet::new(),
             restarts: 0,
+            empty_pages: 0,
             is_done: false,
             is_single_page: false,
             is_first_after_restart: false,
@@ -237,6 +243,10 @@ impl Listing {
         if !self.used_cursors.insert(next.clone()) {
             return Some("a position was given twice");
         }
+        self.empty_pages = if page.results.is_empty() { self.empty_pages + 1 } else { 0 };
+        if self.empty_pages > MAX_EMPTY_PAGES {
+            return Some("page after page was empty");
+        }
         self.start_cursor = Some(next.clone());
         None
     }
@@ -249,6 +259,7 @@ impl Listing {
         self.restarts += 1;
         warn!(path, restart = self.restarts, "A listing starts again because {cause}.");
         self.start_cursor = None;
+        self.empty_pages = 0;
         self.used_cursors.clear();
         Ok(())
     }

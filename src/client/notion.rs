@@ -161,7 +161,7 @@ impl NotionClient {
     /// Gets one object as its JSON text.
     pub async fn get(&self, target: impl Into<String>) -> Result<String, RequestError> {
         let request = Request::get(target);
-        self.send(|_failure| request.clone(), |body| check_json(&body).map(|()| body)).await
+        self.send(|_failure| request.clone(), |body| check_object(&body).map(|()| body)).await
     }
 
     /// Sends a request until `accept` takes its answer or it has failed for good.
@@ -333,9 +333,13 @@ impl NotionClient {
     }
 }
 
-/// Fails on a body that is not JSON, or is cut off.
-pub(super) fn check_json(body: &str) -> Result<(), ApiError> {
-    serde_json::from_str::<serde::de::IgnoredAny>(body).map(drop).map_err(|error| not_json(&error))
+/// Fails on a body that is not a JSON object, or is cut off.
+fn check_object(body: &str) -> Result<(), ApiError> {
+    serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| not_json(&error))?;
+    if body.trim_start().starts_with('{') {
+        return Ok(());
+    }
+    Err(ApiError::UnknownShape { detail: "it is not an object".to_owned() })
 }
 
 /// Tells a body that is no JSON from JSON of another shape.

@@ -144,16 +144,6 @@ impl StreamState {
         self.resume.is_some_and(|resume| *page <= resume.mark && page.last_edited_time < resume.until)
     }
 
-    /// Forgets how far the unfinished walk got, unless the state knows everything that no listing shows.
-    ///
-    /// A state that was written before another stream's may lack what was found in between. Now that is part of
-    /// the walk's order, where the mark says nothing about it.
-    pub fn forget_resume_unless_knowing(&mut self, unlisted: &Unlisted) {
-        if self.unlisted != *unlisted {
-            self.resume = None;
-        }
-    }
-
     /// How far the unfinished walk got.
     pub fn resume(&self) -> Option<Resume> {
         self.resume
@@ -167,14 +157,6 @@ impl StreamState {
     /// What no listing shows.
     pub fn unlisted(&self) -> &Unlisted {
         &self.unlisted
-    }
-
-    /// The cursor to remember for an object that cannot be read now.
-    ///
-    /// An object that is on the list already keeps its cursor.
-    pub fn cursor_for_retry(&self, id: Uuid) -> Option<DateTime<Utc>> {
-        let listed = self.retry.pages.get(&id).or_else(|| self.retry.data_sources.get(&id));
-        listed.copied().unwrap_or_else(|| self.has_cursor().then(|| self.since(Some(id))))
     }
 
     /// The state while the sync runs, or after it failed: the old cursor, and how far it got.

@@ -55,7 +55,8 @@ struct Database {
 
 #[derive(Deserialize)]
 struct DataSourceName {
-    id: String,
+    #[serde(default)]
+    id: Value,
 }
 
 impl Run {
@@ -69,26 +70,32 @@ impl Run {
         self.queue.push(Task::Search(ObjectKind::DataSource));
     }
 
-    /// What the listings did not show and has to be asked for one by one. More may follow from the answers.
-    pub(super) fn ask_for_unlisted(&self) {
+    /// What the listings did not show and has to be asked for one by one; whether there is any. More may follow
+    /// from the answers.
+    pub(super) fn ask_for_unlisted(&self) -> bool {
         let unlisted = self.unlisted.borrow();
+        let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =
-            self.page_streams().flat_map(|stream| stream.retry().data_sources.into_keys()).collect();
+            readers.flat_map(|stream| stream.retry().data_sources.into_keys()).collect();
         let mut inventory = self.inventory.borrow_mut();
+        let mut is_any = false;
         let parents = inventory.unknown_parents();
         for id in unlisted.data_sources.iter().chain(&retried).chain(&parents) {
             if !inventory.has_data_source(*id) && inventory.ask(*id) {
                 self.queue.push(Task::FetchDataSource { id: *id, under: None });
+                is_any = true;
             }
         }
         // A page whose values could not be completed has not changed, so no listing of changes shows it.
-        let incomplete = self.stream_of(ObjectKind::Page).and_then(|index| self.streams.get(index));
+        let incomplete = self.stream_run_of(ObjectKind::Page);
         let incomplete = incomplete.map(|stream| stream.retry().pages).unwrap_or_default();
         for id in unlisted.pages.iter().chain(incomplete.keys()) {
             if !inventory.has_page(*id) && inventory.ask(*id) {
                 self.queue.push(Task::FetchPage { id: *id, under: None });
+                is_any = true;
             }
         }
+        is_any
     }
 
     /// Lists everything of a kind through search.
@@ -116,7 +123,8 @@ impl Run {
         info!("Notion's search was cut at its limit of results, so it is read from its other end too.");
         let second = self.search_pass(kind, Direction::Ascending, Some(newest)).await?;
         match second.newest {
-            Some(oldest) if second.is_cut && oldest < newest => Err(ReadError::SearchGap { newest, oldest }),
+            // Cut before it went beyond: even within the same minute something may lie between both ends.
+            Some(oldest) if second.is_cut => Err(ReadError::SearchGap { newest, oldest }),
             _met => Ok(()),
         }
     }
@@ -192,7 +200,11 @@ impl Run {
             if !is_cut {
                 break;
             }
-            let Some(last_created) = last_created else { break };
+            let Some(last_created) = last_created else {
+                // Rows without a creation time leave nothing to go on from.
+                crowded.get_or_insert(window.unwrap_or(since));
+                break;
+            };
             if window.is_none_or(|window| last_created > window) {
                 window = Some(last_created);
             } else {
@@ -226,6 +238,9 @@ impl Run {
             self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?;
         let Some(data_source) = RawObject::parse(&text) else { return Ok(()) };
         let mut batches = Batches::new(self);
+        if under.is_none() {
+            self.inventory.borrow_mut().see_fetched_data_source(id);
+        }
         self.observe_data_source(data_source, under, &mut batches);
         match under {
             Some(root) => root.found_data_source(id),
@@ -247,7 +262,7 @@ impl Run {
                 "database without data sources of its own (a linked view)",
             );
         }
-        for source in names.iter().filter_map(|source| Uuid::try_parse(&source.id).ok()) {
+        for source in names.iter().filter_map(|source| Uuid::try_parse(source.id.as_str()?).ok()) {
             let is_missing = {
                 let mut inventory = self.inventory.borrow_mut();
                 !inventory.has_data_source(source) && inventory.ask(source)
@@ -262,7 +277,7 @@ impl Run {
 
     /// Counts an object that is left out, for the stream of its kind or, without it, for those that need it.
     pub(super) fn skip_object(&self, kind: ObjectKind, reason: &str) {
-        let own = self.stream_of(kind).and_then(|index| self.streams.get(index));
+        let own = self.stream_run_of(kind);
         if let Some(stream) = own.or_else(|| self.page_streams().next()).or_else(|| self.streams.first()) {
             stream.skip(reason);
         }
@@ -270,21 +285,20 @@ impl Run {
 
     /// The client that counts for the stream of a kind, or for the enumeration in general.
     fn enumeration_client(&self, kind: ObjectKind) -> NotionClient {
-        let stream = self.stream_of(kind).and_then(|index| self.streams.get(index));
+        let stream = self.stream_run_of(kind);
         stream.map_or_else(|| self.client.on_behalf_of("enumeration"), |stream| stream.client.clone())
     }
 
     /// From when rows of a data source are wanted; earlier than others when it is being tried again, or when no
     /// listing showed it before.
     fn query_since(&self, data_source: Uuid, under: Option<&Rc<Root>>) -> DateTime<Utc> {
-        let retried = self.page_streams().filter_map(|stream| {
-            let retry = stream.state.retry();
-            let of_source = retry.data_sources.get(&data_source);
-            let of_page = under.and_then(|root| retry.pages.get(&root.top().page.id));
-            let since = of_source.or(of_page)?;
-            Some(since.unwrap_or(stream.state.start()).max(stream.state.start()))
+        let inventory = self.inventory.borrow();
+        let earlier = self.page_streams().filter_map(|stream| match under {
+            // Only what no earlier sync knew is found below a page.
+            Some(_root) => Some(stream.state.start()),
+            None => stream.since_of_source(data_source, &inventory),
         });
-        retried.fold(self.scope.since, DateTime::min)
+        earlier.fold(self.scope.since, DateTime::min)
     }
 
     /// Takes in the results of a listing; returns their times, in order.
@@ -325,18 +339,25 @@ impl Run {
         if let Some(id) = id {
             // A page without a time cannot be told old: it counts as edited now.
             let seen_as = time.unwrap_or(self.began());
-            let sighting = {
+            let (sighting, is_first_early) = {
                 let mut inventory = self.inventory.borrow_mut();
-                inventory.see_parents(page.object("parent").and_then(|parent| parent.id("data_source_id")));
-                let is_retried = |source: &Uuid| {
-                    self.page_streams().any(|stream| stream.state.retry().data_sources.contains_key(source))
+                let parent = page.object("parent").and_then(|parent| parent.id("data_source_id"));
+                inventory.see_parents(parent);
+                let is_early = |source: &Uuid| {
+                    self.page_streams().any(|stream| stream.since_of_source(*source, &inventory).is_some())
                 };
-                if let Some(source) = data_source.filter(is_retried) {
-                    inventory.see_retried_row(id, source);
-                }
-                inventory.see_page(id, seen_as)
+                let source = data_source.or(parent).filter(is_early);
+                let is_first_early = source.is_some_and(|source| inventory.see_early_row(id, source));
+                (inventory.see_page(id, seen_as), is_first_early)
             };
-            if sighting == Sighting::Known {
+            // A row that search showed before its data source was known may have been left out as too old.
+            let was_left_out = || {
+                let stream = self.stream_run_of(ObjectKind::Page);
+                is_first_early
+                    && stream
+                        .is_some_and(|stream| seen_as < stream.since_of_page(id, &self.inventory.borrow()))
+            };
+            if sighting == Sighting::Known && !was_left_out() {
                 return Ok(());
             }
             if sighting == Sighting::New {
@@ -369,6 +390,7 @@ impl Run {
             }
             _ => {
                 batches.pages.push_record(stream, page);
+                batches.whole.extend(id.filter(|id| stream.retry().pages.contains_key(id)));
                 Ok(())
             }
         }
@@ -387,7 +409,7 @@ impl Run {
                 ObjectKind::DataSource,
                 "data source without a valid id, whose rows cannot be listed",
             );
-            self.add_data_source(data_source, time, batches);
+            self.add_data_source(data_source, time, None, batches);
             return;
         };
         let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began()));
@@ -408,20 +430,28 @@ impl Run {
                 }
             }
         }
-        self.add_data_source(data_source, time, batches);
+        let since = self
+            .stream_run_of(ObjectKind::DataSource)
+            .map(|stream| stream.since_for_data_source(id, under.is_some(), &self.inventory.borrow()));
+        self.add_data_source(data_source, time, since, batches);
     }
 
     fn add_data_source(
         &self,
         data_source: RawObject<'_>,
         time: Option<DateTime<Utc>>,
+        since: Option<DateTime<Utc>>,
         batches: &mut Batches,
     ) {
         if let Some((_index, stream)) = self.running_stream_of(ObjectKind::DataSource)
-            && stream.includes(time, stream.state.since(None))
+            && stream.includes(time, since.unwrap_or(stream.state.since(None)))
         {
             batches.data_sources.push_record(stream, data_source);
         }
+    }
+
+    fn stream_run_of(&self, kind: ObjectKind) -> Option<&StreamRun> {
+        self.stream_of(kind).and_then(|index| self.streams.get(index))
     }
 
     fn running_stream_of(&self, kind: ObjectKind) -> Option<(usize, &StreamRun)> {
@@ -469,15 +499,19 @@ impl Run {
             if error.ends_everything() {
                 return Err(error);
             }
-            stream.fail_page(id, &error, None);
-        } else if !self
-            .streams
-            .iter()
-            .any(|other| other.page_reader().is_some() && other.retry().pages.contains_key(&id))
-        {
-            stream.page_succeeded(id);
+            stream.fail_page(id, &error, None, &self.inventory.borrow());
+        } else {
+            self.page_is_whole(stream, id);
         }
         Ok(())
+    }
+
+    /// The record of a page was sent as a whole: it is not tried again, unless for what may be below it.
+    fn page_is_whole(&self, stream: &StreamRun, id: Uuid) {
+        let mut readers = self.streams.iter().filter(|other| other.page_reader().is_some());
+        if !readers.any(|reader| reader.retry().pages.contains_key(&id)) {
+            stream.page_succeeded(id);
+        }
     }
 
     /// A data source whose rows cannot be listed.
@@ -495,7 +529,11 @@ impl Run {
                     &format!("{which} of a data source that Notion refuses to list"),
                 );
             }
-            _ => self.page_streams().for_each(|stream| stream.fail_data_source(data_source, error)),
+            _ => {
+                let inventory = self.inventory.borrow();
+                self.page_streams()
+                    .for_each(|stream| stream.fail_data_source(data_source, error, &inventory));
+            }
         }
     }
 }
@@ -504,6 +542,8 @@ impl Run {
 struct Batches {
     pages: ObjectBatch,
     data_sources: ObjectBatch,
+    /// Pages that were to be tried again, and that are whole.
+    whole: Vec<Uuid>,
 }
 
 /// Records of one stream, if it is read.
@@ -515,7 +555,7 @@ struct ObjectBatch {
 impl Batches {
     fn new(run: &Run) -> Self {
         let of = |kind| ObjectBatch { stream: run.stream_of(kind), batch: None };
-        Self { pages: of(ObjectKind::Page), data_sources: of(ObjectKind::DataSource) }
+        Self { pages: of(ObjectKind::Page), data_sources: of(ObjectKind::DataSource), whole: Vec::new() }
     }
 
     async fn send(self, run: &Run) -> Result<(), ReadError> {
@@ -523,6 +563,9 @@ impl Batches {
             if let (Some(stream), Some(batch)) = (stream.and_then(|index| run.streams.get(index)), batch) {
                 run.emit(stream, batch).await?;
             }
+        }
+        if let Some(stream) = run.stream_run_of(ObjectKind::Page) {
+            self.whole.into_iter().for_each(|id| run.page_is_whole(stream, id));
         }
         Ok(())
     }

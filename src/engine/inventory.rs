@@ -1,6 +1,6 @@
 //! What was found in the workspace: pages and data sources, each once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -23,8 +23,12 @@ pub(super) struct Inventory {
     data_sources: HashMap<Uuid, DateTime<Utc>>,
     /// Data sources that rows name as their parent.
     parents: HashSet<Uuid>,
-    /// Rows of data sources that are being tried again, and their data source.
-    retried_rows: HashMap<Uuid, Uuid>,
+    /// Rows that are wanted from an earlier time than others, and the data source for which they are.
+    early_rows: HashMap<Uuid, Uuid>,
+    /// Data sources that no listing showed; those that no earlier sync knew either are read whole.
+    fetched_data_sources: HashSet<Uuid>,
+    /// Pages that no listing showed to earlier runs.
+    unlisted: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
     asked: HashSet<Uuid>,
     newest_page: Option<DateTime<Utc>>,
@@ -49,14 +53,34 @@ impl Inventory {
         self.parents.extend(data_source);
     }
 
-    /// Notes that a row belongs to a data source that is being tried again.
-    pub(super) fn see_retried_row(&mut self, row: Uuid, data_source: Uuid) {
-        self.retried_rows.insert(row, data_source);
+    /// Notes that a row belongs to a data source whose rows are wanted from an earlier time; whether that is new.
+    pub(super) fn see_early_row(&mut self, row: Uuid, data_source: Uuid) -> bool {
+        self.early_rows.insert(row, data_source).is_none()
     }
 
-    /// The data source that is being tried again and holds this row.
-    pub(super) fn retried_data_source(&self, row: Uuid) -> Option<Uuid> {
-        self.retried_rows.get(&row).copied()
+    /// The data source for which this row is wanted from an earlier time than others.
+    pub(super) fn early_source(&self, row: Uuid) -> Option<Uuid> {
+        self.early_rows.get(&row).copied()
+    }
+
+    /// Begins with what no listing showed to earlier runs.
+    pub(super) fn new(unlisted: &BTreeSet<Uuid>) -> Self {
+        Self { unlisted: unlisted.iter().copied().collect(), ..Self::default() }
+    }
+
+    /// Whether no listing showed a page to earlier runs.
+    pub(super) fn is_unlisted(&self, page: Uuid) -> bool {
+        self.unlisted.contains(&page)
+    }
+
+    /// Notes that no listing showed a data source.
+    pub(super) fn see_fetched_data_source(&mut self, id: Uuid) {
+        self.fetched_data_sources.insert(id);
+    }
+
+    /// Data sources that no listing showed.
+    pub(super) fn fetched_data_sources(&self) -> &HashSet<Uuid> {
+        &self.fetched_data_sources
     }
 
     pub(super) fn has_page(&self, id: Uuid) -> bool {

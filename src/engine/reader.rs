@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -14,7 +13,7 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{
-    ReadError, StateError, StreamState, Unlisted,
+    ReadError, Resume, StateError, StreamState, Unlisted,
     inventory::Inventory,
     progress::Progress,
     queue::TaskQueue,
@@ -55,6 +54,8 @@ pub struct ReadRequest<'a> {
     pub worker_count: usize,
     /// How often states are sent.
     pub policy: CheckpointPolicy,
+    /// When the read begins.
+    pub now: DateTime<Utc>,
 }
 
 /// Why a read ended before its time.
@@ -99,7 +100,7 @@ pub async fn read(
         let field = spec.cursor_field.unwrap_or("last_edited_time");
         let stored = stored.filter(|_| spec.cursor_field.is_some());
         let state = StreamState::parse(spec.name, spec.state_form, field, request.start_date, stored)?;
-        if state.is_after(Utc::now()) {
+        if state.is_after(request.now) {
             warn!(
                 "The cursor of the stream \"{}\" lies in the future: nothing is new, and it stays as it is.",
                 spec.name
@@ -126,14 +127,11 @@ pub async fn read(
     Ok(outcome)
 }
 
-fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
+fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
     let mut unlisted = Unlisted::default();
     for stream in &streams {
         unlisted.pages.extend(&stream.state.unlisted().pages);
         unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
-    }
-    for stream in &mut streams {
-        stream.state.forget_resume_unless_knowing(&unlisted);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
@@ -141,14 +139,14 @@ fn new_run(request: ReadRequest<'_>, mut streams: Vec<StreamRun>) -> Run {
         client: request.client,
         streams,
         queue: TaskQueue::new(),
-        inventory: RefCell::new(Inventory::default()),
+        inventory: RefCell::new(Inventory::new(&unlisted.pages)),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
-        originals: RefCell::new(HashMap::new()),
+        originals: RefCell::default(),
         complete_properties: request.complete_properties,
         worker_count: request.worker_count,
         lookback: request.lookback,
-        began_here: Utc::now(),
+        began_here: request.now,
         started: Instant::now(),
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
@@ -220,8 +218,9 @@ impl Run {
         if !self.scope.is_wanted {
             return;
         }
-        self.ask_for_unlisted();
-        self.drive(Vec::new).await;
+        while self.ask_for_unlisted() {
+            self.drive(Vec::new).await;
+        }
         // Where trees are walked, objects of these streams may still be found.
         let finds_objects =
             self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
@@ -329,15 +328,22 @@ impl Run {
                 self.page_streams().for_each(|stream| stream.page_succeeded(*id));
             }
             About::Page { id, root: None } => {
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached()));
+                let inventory = self.inventory.borrow();
+                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached(), &inventory));
             }
             About::DataSource { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().data_sources.remove(id);
                 let reason = "data source not found or not shared";
                 self.skip_object(crate::streams::ObjectKind::DataSource, reason);
-                self.page_streams().for_each(|stream| stream.data_source_succeeded(*id));
+                self.streams.iter().for_each(|stream| stream.data_source_succeeded(*id));
             }
-            About::DataSource { id, root: None } => self.fail_query(*id, false, error),
+            About::DataSource { id, root: None } => {
+                self.fail_query(*id, false, error);
+                let own = self.stream_of(crate::streams::ObjectKind::DataSource);
+                if let Some(stream) = own.and_then(|index| self.streams.get(index)) {
+                    stream.fail_data_source(*id, error, &self.inventory.borrow());
+                }
+            }
             About::Database { .. } if error.is_about_one_object() => {
                 let reason = "database that is a linked view, or not shared";
                 self.skip_object(crate::streams::ObjectKind::DataSource, reason);
@@ -356,7 +362,11 @@ impl Run {
                     return stream.stop(error, reached());
                 }
                 self.fail_root(*index, root, error);
-                self.give_up_if_hopeless(error);
+                // Those that failed before come first and may fail for ever; they say nothing about the others.
+                let top = root.top().page.id;
+                if !self.streams.iter().any(|stream| stream.state.retry().pages.contains_key(&top)) {
+                    self.give_up_if_hopeless(error);
+                }
             }
         }
     }
@@ -371,7 +381,7 @@ impl Run {
                 Source::Pages(_) => true,
             };
             if concerned && is_partial {
-                stream.fail(error);
+                stream.fail_listing(error);
             } else if concerned {
                 stream.stop(error, None);
             }
@@ -426,7 +436,7 @@ impl Run {
                 stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
             let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
             if is_wanted && !stream.is_finished() {
-                let state = stream.state.in_progress(reached, &stream.retry(), &self.unlisted.borrow());
+                let state = self.state_in_progress(stream, reached);
                 stream.set_sent_at(reached);
                 self.emitter.state(&stream.name, state).await?;
             }
@@ -513,12 +523,7 @@ impl Run {
                 marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
                 marker
             }
-            (Some(field), None) => stream.state.finished(
-                field,
-                self.cursor_reached(stream),
-                &stream.retry(),
-                &self.unlisted.borrow(),
-            ),
+            (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
         self.emitter.state(&stream.name, state).await?;
@@ -530,12 +535,24 @@ impl Run {
 
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
     fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        let (retry, unlisted) = (stream.retry(), self.unlisted.borrow());
         if stream.misses_only_retried() {
-            return stream.state.finished(field, self.cursor_reached(stream), &retry, &unlisted);
+            return self.finished_state(stream, field);
         }
-        let reached = stream.reached(self.walk.borrow().reached(self.until()));
-        stream.state.in_progress(reached, &retry, &unlisted)
+        self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
+    }
+
+    fn finished_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
+        let retry = stream.retry_when_finished(&self.inventory.borrow());
+        stream.state.finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
+    }
+
+    fn state_in_progress(
+        &self,
+        stream: &StreamRun,
+        reached: Option<Resume>,
+    ) -> serde_json::Map<String, serde_json::Value> {
+        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
+        stream.state.in_progress(reached, &stream.retry(), &unlisted)
     }
 
     /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which
@@ -548,7 +565,8 @@ impl Run {
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
         let newest = newest.unwrap_or(stream.state.start()).min(self.began());
-        (newest - self.lookback).max(stream.state.start())
+        let cursor = newest - self.lookback;
+        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state.start())
     }
 }
 

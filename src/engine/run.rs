@@ -107,7 +107,7 @@ pub(super) struct Run {
     pub(super) inventory: RefCell<Inventory>,
     pub(super) walk: RefCell<Walk>,
     pub(super) unlisted: RefCell<Unlisted>,
-    /// Originals of synced blocks whose children were read in this run, and from which time on.
+    /// Originals of synced blocks whose children were read in this run, and from when.
     pub(super) originals: RefCell<HashMap<Uuid, DateTime<Utc>>>,
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,

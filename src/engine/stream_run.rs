@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::Arc,
 };
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{PageRef, ReadError, Resume, RetryList, StreamState, inventory::Inventory};
+use super::{PageRef, ReadError, Resume, RetryList, StreamState, Unlisted, inventory::Inventory};
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
@@ -39,9 +39,12 @@ pub(super) struct StreamRun {
     pub(super) client: NotionClient,
     pub(super) state: StreamState,
     retry: RefCell<RetryList>,
+    /// Pages and data sources that failed in this sync.
+    failed_now: RefCell<HashSet<Uuid>>,
     failure: RefCell<Option<Failure>>,
     /// Whether more is missing than what is on the retry list.
     misses_more: Cell<bool>,
+    is_listing_partial: Cell<bool>,
     /// The position in the state that was sent last.
     sent_at: Cell<Option<Resume>>,
     /// The walk's position when the stream was stopped; nothing is read for it after that.
@@ -74,7 +77,9 @@ impl StreamRun {
             sent_at: Cell::new(state.resume()),
             state,
             failure: RefCell::new(None),
+            failed_now: RefCell::default(),
             misses_more: Cell::new(false),
+            is_listing_partial: Cell::new(false),
             stopped: Cell::new(None),
             is_running: Cell::new(false),
             is_finished: Cell::new(false),
@@ -95,36 +100,89 @@ impl StreamRun {
         }
     }
 
-    /// The time from which records of a page are wanted, the retry list included.
+    /// The time from which records of a page are wanted.
     pub(super) fn since(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
-        let since = self.state.since(Some(page));
-        let start = self.state.start();
-        let retry = self.state.retry();
-        let of_page = retry.pages.get(&page);
         let of_source =
-            inventory.retried_data_source(page).and_then(|source| retry.data_sources.get(&source));
-        let earlier = of_page.into_iter().chain(of_source).map(|cursor| cursor.unwrap_or(start).max(start));
-        earlier.fold(since, DateTime::min)
+            inventory.early_source(page).and_then(|source| self.since_of_source(source, inventory));
+        of_source.into_iter().fold(self.since_of_page(page, inventory), DateTime::min)
     }
 
-    /// The same for a page that was found below another: that one may be tried again from an older cursor.
+    /// The same, whatever data source the page is a row of: the cursor, an older one where the page is tried again,
+    /// or the start where the stream has never known of it.
+    pub(super) fn since_of_page(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
+        if self.is_found_page(page, inventory) {
+            return self.state.start();
+        }
+        let since = self.state.since(Some(page));
+        let retried = self.state.retry().pages.get(&page);
+        retried.map_or(since, |cursor| self.from_start(*cursor).min(since))
+    }
+
+    /// The time from which rows of a data source are wanted, where it is earlier than for others: it is tried again,
+    /// or the stream has never known of it.
+    pub(super) fn since_of_source(&self, source: Uuid, inventory: &Inventory) -> Option<DateTime<Utc>> {
+        if self.is_found_source(source, inventory) {
+            return Some(self.state.start());
+        }
+        self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
+    }
+
+    /// Whether no listing showed a page to an earlier run and this stream's state does not know of it: it was found later, perhaps by
+    /// another stream. A position in the walk then says nothing about it.
+    fn is_found_page(&self, page: Uuid, inventory: &Inventory) -> bool {
+        inventory.is_unlisted(page) && !self.state.unlisted().pages.contains(&page)
+    }
+
+    /// The same for a data source and its rows.
+    fn is_found_source(&self, source: Uuid, inventory: &Inventory) -> bool {
+        inventory.fetched_data_sources().contains(&source)
+            && !self.state.unlisted().data_sources.contains(&source)
+    }
+
+    /// The time from which the record of a data source is wanted; `is_below`: it was met in a page's tree.
+    pub(super) fn since_for_data_source(
+        &self,
+        id: Uuid,
+        is_below: bool,
+        inventory: &Inventory,
+    ) -> DateTime<Utc> {
+        let since = self.state.since(None);
+        if is_below && !self.state.unlisted().data_sources.contains(&id) {
+            return self.state.start();
+        }
+        self.since_of_source(id, inventory).map_or(since, |earlier| earlier.min(since))
+    }
+
+    fn from_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        cursor.map_or(self.state.start(), |cursor| cursor.max(self.state.start()))
+    }
+
+    /// The time from which records of a page that was found below another are wanted: that one may be tried again
+    /// from an older cursor, and what no state knows is read whole.
     pub(super) fn since_below(&self, page: Uuid, top: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let since = self.since(page, inventory);
-        if self.state.retry().pages.contains_key(&top) {
-            since.min(self.since(top, inventory))
-        } else {
-            since
+        if page != top && !self.state.unlisted().pages.contains(&page) {
+            return self.state.start();
         }
+        if self.retries(top) { since.min(self.since(top, inventory)) } else { since }
+    }
+
+    /// Whether a page is on the retry list that the run began with.
+    pub(super) fn retries(&self, page: Uuid) -> bool {
+        self.state.retry().pages.contains_key(&page)
     }
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
-        let retry = self.state.retry();
-        let is_retried = retry.pages.contains_key(&page.id)
-            || inventory
-                .retried_data_source(page.id)
-                .is_some_and(|source| retry.data_sources.contains_key(&source));
-        (is_retried || !self.state.is_done(page)) && self.wants_below(page, page.id, inventory)
+        let is_early = || {
+            let source = inventory.early_source(page.id);
+            source.is_some_and(|source| self.since_of_source(source, inventory).is_some())
+        };
+        let is_done = self.state.is_done(page)
+            && !self.retries(page.id)
+            && !self.is_found_page(page.id, inventory)
+            && !is_early();
+        !is_done && self.wants_below(page, page.id, inventory)
     }
 
     /// The same for a page that was found below another. It is a part of that one, which is being read, so an
@@ -175,16 +233,27 @@ impl StreamRun {
         }
     }
 
+    /// Notes that a listing does not show everything: a position in the walk then says nothing about what it hid.
+    pub(super) fn fail_listing(&self, error: &ReadError) {
+        self.is_listing_partial.set(true);
+        self.fail(error);
+    }
+
     /// Puts a page on the retry list; stops the stream when the list is full.
-    pub(super) fn fail_page(&self, page: Uuid, error: &ReadError, reached: Option<Resume>) {
-        let is_full = {
-            let mut retry = self.retry.borrow_mut();
-            let is_full = retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST;
-            if !is_full {
-                retry.pages.entry(page).or_insert_with(|| self.state.cursor_for_retry(page));
-            }
-            is_full
-        };
+    pub(super) fn fail_page(
+        &self,
+        page: Uuid,
+        error: &ReadError,
+        reached: Option<Resume>,
+        inventory: &Inventory,
+    ) {
+        let since = self.since(page, inventory);
+        let is_listed = self.retry.borrow().pages.contains_key(&page);
+        let is_full = !is_listed && self.is_retry_list_full();
+        if !is_full {
+            self.retry.borrow_mut().pages.entry(page).or_insert(self.to_remember(since));
+            self.failed_now.borrow_mut().insert(page);
+        }
         self.note(error);
         if is_full {
             self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, reached);
@@ -192,28 +261,67 @@ impl StreamRun {
     }
 
     /// Keeps a page on the retry list although nothing of this stream failed: what is below it may be missing.
-    pub(super) fn remember_page(&self, page: Uuid) {
+    pub(super) fn remember_page(&self, page: Uuid, inventory: &Inventory) {
         if self.stream.spec().cursor_field.is_some() {
-            let since = self.state.cursor_for_retry(page);
+            let since = self.to_remember(self.since(page, inventory));
             self.retry.borrow_mut().pages.entry(page).or_insert(since);
         }
     }
 
-    /// Puts a data source whose rows cannot be listed on the retry list.
-    pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError) {
-        let since = self.state.cursor_for_retry(data_source);
-        self.retry.borrow_mut().data_sources.entry(data_source).or_insert(since);
+    /// Puts a data source that cannot be read, or whose rows cannot be listed, on the retry list; stops the stream
+    /// when the list is full.
+    pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError, inventory: &Inventory) {
+        let since = self.since_of_source(data_source, inventory).unwrap_or(self.state.since_any());
+        let is_listed = self.retry.borrow().data_sources.contains_key(&data_source);
+        let is_full = !is_listed && self.is_retry_list_full();
+        if !is_full {
+            self.retry.borrow_mut().data_sources.entry(data_source).or_insert(self.to_remember(since));
+            self.failed_now.borrow_mut().insert(data_source);
+        }
         self.note(error);
+        if is_full {
+            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, None);
+        }
     }
 
-    /// Takes a page off the retry list.
+    fn is_retry_list_full(&self) -> bool {
+        let retry = self.retry.borrow();
+        retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST
+    }
+
+    /// The cursor to remember for what failed; none is the start date.
+    fn to_remember(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (since > self.state.start()).then_some(since)
+    }
+
+    /// Takes a page off the retry list, unless it failed in this very sync.
     pub(super) fn page_succeeded(&self, page: Uuid) {
-        self.retry.borrow_mut().pages.remove(&page);
+        if !self.failed_now.borrow().contains(&page) {
+            self.retry.borrow_mut().pages.remove(&page);
+        }
     }
 
     /// Takes a data source off the retry list.
     pub(super) fn data_source_succeeded(&self, data_source: Uuid) {
         self.retry.borrow_mut().data_sources.remove(&data_source);
+    }
+
+    /// The retry list after everything was read: without the data sources that were listed this time.
+    pub(super) fn retry_when_finished(&self, inventory: &Inventory) -> RetryList {
+        let mut retry = self.retry();
+        let failed_now = self.failed_now.borrow();
+        retry.data_sources.retain(|id, _since| !inventory.has_data_source(*id) || failed_now.contains(id));
+        retry
+    }
+
+    /// What no listing shows, as far as an unfinished state may know it: a data source that was found late is
+    /// unknown until its old rows are read.
+    pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
+        let mut unlisted = unlisted.clone();
+        if self.state.has_cursor() || self.state.resume().is_some() {
+            unlisted.data_sources.retain(|id| !self.is_found_source(*id, inventory));
+        }
+        unlisted
     }
 
     pub(super) fn retry(&self) -> RetryList {
@@ -230,13 +338,28 @@ impl StreamRun {
 
     /// The walk's position that the stream's state may show.
     pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
+        let reader = self.page_reader()?;
+        let stored = self.state.resume();
+        if self.is_listing_partial.get() {
+            return stored;
+        }
         let reached = self.stopped.get().map_or(walk, |stopped| stopped.reached);
-        // A position behind the stored one would only read pages again.
-        match (reached, self.state.resume()) {
+        match (reached, stored) {
+            // A position behind the stored one would only read pages again.
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
+            // What was done by an earlier run was not looked at since, and new comments do not move a page's time.
+            (Some(reached), Some(stored)) if reader.scope() == PageScope::Synced => {
+                Some(Resume { until: reached.until.min(stored.until), ..reached })
+            }
             (None, stored) => stored,
             (reached, _) => reached,
         }
+    }
+
+    /// The latest cursor that the stream may get, where an earlier run has done a part of its walk.
+    pub(super) fn latest_cursor(&self) -> Option<DateTime<Utc>> {
+        let is_synced = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
+        self.state.resume().filter(|_| is_synced).map(|resume| resume.until)
     }
 
     /// Whether this is the first record; from then on the stream is running.

@@ -101,14 +101,13 @@ impl Visit<'_> {
         self.root.enter(block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run, as far back as is wanted now.
+    /// Whether the children of a synced original were not yet read in this run, or only from a later time.
     pub fn enter_original(&self, block: Uuid) -> bool {
         match self.run.originals.borrow_mut().entry(block) {
             Entry::Vacant(entry) => {
                 entry.insert(self.since);
                 true
             }
-            // A page that is tried again wants older records than the pages before it did.
             Entry::Occupied(mut entry) => {
                 let is_wider = self.since < *entry.get();
                 if is_wider {
@@ -140,8 +139,12 @@ impl Visit<'_> {
     }
 
     /// Whether the listings would not have shown an object of this time anyway: they leave out old ones in an
-    /// incremental sync, and whatever no listing shows is in the state.
+    /// incremental sync, and whatever no listing shows is in the state; unless this page was never read.
     fn may_be_missing(&self, time: Option<DateTime<Utc>>) -> bool {
-        self.run.scope.is_full || time.is_none_or(|time| time >= self.run.scope.since)
+        let since = self.run.scope.since.min(self.since);
+        let top = self.root.top().page.id;
+        self.run.scope.is_full
+            || time.is_none_or(|time| time >= since)
+            || self.run.streams.iter().any(|stream| stream.retries(top))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     rc::Rc,
 };
 
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     Node, PageRef, ReadError, Resume, Unlisted,
     run::{Run, Task},
+    stream_run::StreamRun,
     visit::Visit,
 };
 use crate::streams::PageReader;
@@ -22,8 +23,10 @@ use crate::streams::PageReader;
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) page: PageRef,
-    /// Its place in the walk's order; none for pages that are tried again or were found on the way.
+    /// Its place in the walk's order; none for pages that no listing showed.
     position: Option<usize>,
+    /// Whether it is on the retry list of some stream.
+    is_retried: bool,
     parent: Option<Rc<Self>>,
     pending: Cell<usize>,
     entered: RefCell<HashSet<Uuid>>,
@@ -34,10 +37,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    fn new(page: PageRef, position: Option<usize>, parent: Option<Rc<Self>>) -> Rc<Self> {
+    fn new(page: PageRef, position: Option<usize>, is_retried: bool, parent: Option<Rc<Self>>) -> Rc<Self> {
         Rc::new(Self {
             page,
             position,
+            is_retried,
             parent,
             pending: Cell::new(0),
             entered: RefCell::default(),
@@ -75,6 +79,8 @@ impl Root {
 pub(super) struct Walk {
     order: Vec<PageRef>,
     is_done: Vec<bool>,
+    /// Positions that were taken out of turn.
+    taken: HashSet<usize>,
     next: usize,
     done_prefix: usize,
     done_count: usize,
@@ -83,7 +89,7 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) fn new(mut order: Vec<PageRef>) -> Self {
         order.sort_unstable();
-        Self { is_done: vec![false; order.len()], order, next: 0, done_prefix: 0, done_count: 0 }
+        Self { is_done: vec![false; order.len()], order, ..Self::default() }
     }
 
     /// How far it got, if anywhere.
@@ -98,10 +104,21 @@ impl Walk {
     }
 
     fn take(&mut self) -> Option<(usize, PageRef)> {
+        while self.taken.contains(&self.next) {
+            self.next += 1;
+        }
         let position = self.next;
         let page = *self.order.get(position)?;
         self.next += 1;
         Some((position, page))
+    }
+
+    /// Takes these pages out of turn: where they are, if anywhere.
+    fn take_early(&mut self, pages: &HashSet<Uuid>) -> HashMap<Uuid, usize> {
+        let found = self.order.iter().enumerate().filter(|(_position, page)| pages.contains(&page.id));
+        let found: HashMap<Uuid, usize> = found.map(|(position, page)| (page.id, position)).collect();
+        self.taken.extend(found.values());
+        found
     }
 
     fn finish(&mut self, position: usize) {
@@ -120,18 +137,33 @@ impl Run {
     pub(super) fn begin_walk(&self) {
         let inventory = self.inventory.borrow();
         let readers = || self.streams.iter().filter(|stream| stream.page_reader().is_some());
-        let retried: HashSet<Uuid> = readers().flat_map(|stream| stream.retry().pages.into_keys()).collect();
+        let retried: HashSet<Uuid> =
+            self.streams.iter().flat_map(|stream| stream.state.retry().pages.keys().copied()).collect();
         let start = readers().map(|stream| stream.state.start()).min();
-        let is_walked = |page: &PageRef| {
-            start.is_some_and(|start| page.last_edited_time >= start) && !retried.contains(&page.id)
-        };
+        let is_walked = |page: &PageRef| start.is_some_and(|start| page.last_edited_time >= start);
         let pages = inventory.pages().map(|(id, last_edited_time)| PageRef { last_edited_time, id });
-        *self.walk.borrow_mut() = Walk::new(pages.filter(is_walked).collect());
-        drop(inventory);
+        let mut walk = Walk::new(pages.filter(is_walked).collect());
+        let positions = walk.take_early(&retried);
+        let known: HashMap<Uuid, PageRef> =
+            positions.iter().filter_map(|(id, position)| Some((*id, *walk.order.get(*position)?))).collect();
+        *self.walk.borrow_mut() = walk;
         for id in retried {
-            // The time does not matter: these are read whatever it is.
-            let root = Root::new(PageRef { last_edited_time: DateTime::<Utc>::MAX_UTC, id }, None, None);
-            let tasks = self.tasks_of(&root, |stream| stream.retry().pages.contains_key(&id));
+            let page = known.get(&id);
+            // Where the time is not known it does not matter: these are read whatever it is.
+            let read = page.copied().unwrap_or(PageRef { last_edited_time: DateTime::<Utc>::MAX_UTC, id });
+            let root = Root::new(read, positions.get(&id).copied(), true, None);
+            // Streams that read no pages themselves wait for what is found below it.
+            let is_waited_for =
+                self.streams.iter().any(|stream| stream.page_reader().is_none() && stream.retries(id));
+            let is_wanted = |stream: &StreamRun| {
+                stream.retries(id)
+                    || (is_waited_for && stream.page_reader().is_some_and(PageReader::finds_objects))
+                    || page.is_some_and(|page| stream.wants(page, &inventory))
+            };
+            let tasks = self.tasks_of(&root, is_wanted);
+            if let (true, Some(position)) = (tasks.is_empty(), root.position) {
+                self.walk.borrow_mut().finish(position);
+            }
             for task in tasks {
                 self.queue.push(task);
             }
@@ -142,7 +174,7 @@ impl Run {
     pub(super) fn next_page(&self) -> Vec<Task> {
         loop {
             let Some((position, page)) = self.walk.borrow_mut().take() else { return Vec::new() };
-            let root = Root::new(page, Some(position), None);
+            let root = Root::new(page, Some(position), false, None);
             let tasks = self.tasks_of(&root, |stream| stream.wants(&page, &self.inventory.borrow()));
             if !tasks.is_empty() {
                 return tasks;
@@ -153,7 +185,7 @@ impl Run {
 
     /// Reads a page that was found below another one.
     pub(super) fn walk_found(&self, page: PageRef, under: &Rc<Root>) {
-        let root = Root::new(page, None, Some(Rc::clone(under)));
+        let root = Root::new(page, None, false, Some(Rc::clone(under)));
         let top = root.top().page.id;
         let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, top, &self.inventory.borrow()));
         if !tasks.is_empty() {
@@ -164,7 +196,7 @@ impl Run {
         }
     }
 
-    fn tasks_of(&self, root: &Rc<Root>, wants: impl Fn(&super::stream_run::StreamRun) -> bool) -> Vec<Task> {
+    fn tasks_of(&self, root: &Rc<Root>, wants: impl Fn(&StreamRun) -> bool) -> Vec<Task> {
         let mut tasks = Vec::new();
         for (stream, run) in self.streams.iter().enumerate() {
             if run.page_reader().is_some() && !run.is_stopped() && wants(run) {
@@ -193,10 +225,11 @@ impl Run {
         top.failed.borrow_mut().insert(index);
         let reached = self.walk.borrow().reached(self.until());
         let Some(failed) = self.streams.get(index) else { return };
-        failed.fail_page(top.page.id, error, reached);
-        if failed.page_reader().is_some_and(PageReader::finds_objects) {
+        let inventory = self.inventory.borrow();
+        failed.fail_page(top.page.id, error, reached, &inventory);
+        if failed.page_reader().is_some_and(PageReader::finds_objects) && !failed.is_stopped() {
             // Objects below the page that no listing shows are of these streams too.
-            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id));
+            self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
     }
 
@@ -210,22 +243,29 @@ impl Run {
             return self.finish_part(parent);
         }
         let failed = root.failed.borrow();
-        if failed.is_empty() {
+        // A stream that was stopped has not read it.
+        let finders =
+            self.streams.iter().filter(|stream| stream.page_reader().is_some_and(PageReader::finds_objects));
+        let is_whole = failed.is_empty() && finders.into_iter().all(|stream| !stream.is_stopped());
+        if is_whole {
             let found = root.found.take();
             let mut unlisted = self.unlisted.borrow_mut();
             unlisted.pages.extend(found.pages);
             unlisted.data_sources.extend(found.data_sources);
         }
-        match root.position {
-            Some(position) => self.walk.borrow_mut().finish(position),
-            None => {
-                for (index, stream) in self.streams.iter().enumerate() {
-                    let is_read = stream.page_reader().is_some() && !stream.is_stopped();
-                    if (is_read && !failed.contains(&index)) || (!is_read && failed.is_empty()) {
-                        stream.page_succeeded(root.page.id);
-                    }
+        if root.is_retried {
+            for (index, stream) in self.streams.iter().enumerate() {
+                let is_read = match stream.page_reader() {
+                    Some(_) => !stream.is_stopped() && !failed.contains(&index),
+                    None => is_whole,
+                };
+                if is_read {
+                    stream.page_succeeded(root.page.id);
                 }
             }
+        }
+        if let Some(position) = root.position {
+            self.walk.borrow_mut().finish(position);
         }
     }
 }

@@ -163,8 +163,16 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     queued: VecDeque<(Route, Fault)>,
-    lasting: Vec<(Route, Fault)>,
+    lasting: Vec<Lasting>,
     random: Option<Random>,
+}
+
+/// A fault for every request of a route, after some that are answered.
+#[derive(Debug)]
+struct Lasting {
+    route: Route,
+    fault: Fault,
+    answered: usize,
 }
 
 #[derive(Debug)]
@@ -179,8 +187,8 @@ impl Faults {
         self.queued.push_back((route, fault));
     }
 
-    pub(crate) fn keep(&mut self, route: Route, fault: Fault) {
-        self.lasting.push((route, fault));
+    pub(crate) fn keep(&mut self, route: Route, answered: usize, fault: Fault) {
+        self.lasting.push(Lasting { route, fault, answered });
     }
 
     pub(crate) fn randomize(&mut self, seed: u64, chance: f64, faults: Vec<Fault>) {
@@ -193,8 +201,11 @@ impl Faults {
         if let Some(index) = self.queued.iter().position(|(pattern, fault)| applies(*pattern, fault)) {
             return self.queued.remove(index).map(|(_, fault)| fault);
         }
-        if let Some((_, fault)) = self.lasting.iter().find(|(pattern, fault)| applies(*pattern, fault)) {
-            return Some(fault.clone());
+        for lasting in self.lasting.iter_mut().filter(|lasting| applies(lasting.route, &lasting.fault)) {
+            if lasting.answered == 0 {
+                return Some(lasting.fault.clone());
+            }
+            lasting.answered -= 1;
         }
         let random = self.random.as_mut().filter(|random| !random.faults.is_empty())?;
         if !random.sequence.happens(random.chance) {
@@ -207,8 +218,9 @@ impl Faults {
     /// Whether any fault could need the results of the page before.
     pub(crate) fn may_duplicate(&self) -> bool {
         let random = self.random.iter().flat_map(|random| &random.faults);
-        let waiting = self.queued.iter().chain(&self.lasting).map(|(_, fault)| fault);
-        waiting.chain(random).any(|fault| matches!(fault, Fault::DuplicateResults))
+        let waiting = self.queued.iter().map(|(_, fault)| fault);
+        let lasting = self.lasting.iter().map(|lasting| &lasting.fault);
+        waiting.chain(lasting).chain(random).any(|fault| matches!(fault, Fault::DuplicateResults))
     }
 
     pub(crate) fn waiting(&self) -> usize {

@@ -150,7 +150,12 @@ impl FakeNotion {
 
     /// Lets every request of a route fail until [`Self::clear_faults`].
     pub fn fail_always(&self, route: Route, fault: Fault) {
-        lock(&self.shared().faults).keep(route, fault);
+        self.fail_after(route, 0, fault);
+    }
+
+    /// The same after so many requests of the route were answered.
+    pub fn fail_after(&self, route: Route, answered: usize, fault: Fault) {
+        lock(&self.shared().faults).keep(route, answered, fault);
     }
 
     /// Lets any request fail with this chance, with one of the faults, the same for the same seed and order.
