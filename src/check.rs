@@ -7,7 +7,6 @@ use crate::{
     client::{ListRequest, NotionClient, ResultPage},
     error::describe_check_error,
     protocol::ConnectionStatus,
-    streams::RawObject,
 };
 
 #[derive(Deserialize)]
@@ -40,7 +39,7 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
     let workspace = bot.bot.and_then(|bot| bot.workspace_name);
     let place = workspace.map_or_else(String::new, |workspace| format!(" in the workspace \"{workspace}\""));
     let (mut pages, mut data_sources) = (0_u32, 0_u32);
-    for result in page.iter().flat_map(ResultPage::results).filter_map(RawObject::parse) {
+    for result in page.iter().flat_map(ResultPage::results).flatten() {
         match result.text("object").as_deref() {
             Some("data_source") => data_sources += 1,
             _page => pages += 1,

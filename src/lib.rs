@@ -10,6 +10,7 @@
 //!
 //! - [`protocol`] knows Airbyte's messages and stdout, and nothing of Notion or HTTP.
 //! - [`client`] knows HTTP and Notion's envelope, limits and errors, and nothing of Airbyte.
+//! - [`record`] opens JSON objects as text, for both.
 //! - [`streams`] say what to read; [`engine`] says when, and names no stream.
 //! - [`config`] turns untrusted JSON into a valid config, [`error`] a failure into a sentence for the user.
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod protocol;
+pub mod record;
 pub mod streams;
 
 mod app;

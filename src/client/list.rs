@@ -1,13 +1,14 @@
 //! Pagination: a listing ends at `has_more: false` and at nothing else.
 
-use std::{borrow::Cow, collections::HashSet, ops::Range};
+use std::{borrow::Cow, collections::HashSet};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json};
 use tracing::warn;
 use uuid::Uuid;
 
 use super::{ApiError, ListError, Method, NotionClient, Request, notion::not_json};
+use crate::record::{FieldPlaces, Opened, RawObject};
 
 /// The largest and default size of a result page
 /// (<https://developers.notion.com/reference/intro#pagination>).
@@ -91,7 +92,8 @@ fn percent_encoded(text: &str) -> String {
 #[derive(Debug)]
 pub struct ResultPage {
     body: String,
-    results: Vec<Range<usize>>,
+    /// None for a result that is not an object.
+    results: Vec<Option<FieldPlaces>>,
     has_more: bool,
     next_cursor: Option<String>,
     /// Whether Notion cut the listing at its limit of results (`request_status`).
@@ -101,7 +103,7 @@ pub struct ResultPage {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    results: Vec<&'a RawValue>,
+    results: Vec<Opened<'a>>,
     has_more: bool,
     #[serde(default)]
     next_cursor: Option<Cow<'a, str>>,
@@ -118,15 +120,8 @@ struct RequestStatus {
 impl ResultPage {
     fn parse(body: String) -> Result<Self, ApiError> {
         let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| not_json(&error))?;
-        let start = body.as_ptr() as usize;
-        let results = envelope
-            .results
-            .iter()
-            .map(|raw| {
-                let offset = raw.get().as_ptr() as usize - start;
-                offset..offset + raw.get().len()
-            })
-            .collect();
+        let places = |result: &Opened<'_>| result.0.as_ref().map(|object| FieldPlaces::of(object, &body));
+        let results = envelope.results.iter().map(places).collect();
         let has_more = envelope.has_more;
         let next_cursor = envelope.next_cursor.map(Cow::into_owned);
         let is_incomplete =
@@ -134,17 +129,15 @@ impl ResultPage {
         Ok(Self { body, results, has_more, next_cursor, is_incomplete })
     }
 
-    /// The results, each as its JSON text.
-    pub fn results(&self) -> impl Iterator<Item = &str> {
-        self.results
-            .iter()
-            .map(|range| self.body.get(range.clone()).expect("the ranges were taken from this very body"))
+    /// The results, opened; none for one that is not an object.
+    pub fn results(&self) -> impl Iterator<Item = Option<RawObject<'_>>> {
+        self.results.iter().map(|result| result.as_ref().map(|places| places.open(&self.body)))
     }
 
     /// About how many bytes its records take, each with what is put around it.
     pub fn record_room(&self) -> usize {
         const AROUND: usize = 320;
-        self.results.iter().map(|range| range.len() + AROUND).sum()
+        self.results.iter().flatten().map(|places| places.byte_count() + AROUND).sum()
     }
 
     /// Whether another page follows.
@@ -280,7 +273,8 @@ mod tests {
     fn results_leave_as_they_came() {
         let body = r#"{"object":"list","results":[{"a" : "\ud800"},{"b":1.50}],"has_more":false}"#;
         let page = ResultPage::parse(body.to_owned()).unwrap();
-        assert_eq!(page.results().collect::<Vec<_>>(), [r#"{"a" : "\ud800"}"#, r#"{"b":1.50}"#]);
+        let results: Vec<String> = page.results().map(|result| result.unwrap().to_json()).collect();
+        assert_eq!(results, [r#"{"a":"\ud800"}"#, r#"{"b":1.50}"#]);
         assert!(!page.has_more() && !page.is_incomplete);
     }
 

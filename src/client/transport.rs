@@ -22,6 +22,9 @@ const NOTION_VERSION: (HeaderName, HeaderValue) =
 /// The largest body that is read, decompressed. A result page of a hundred records is far below it.
 const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
 
+/// Nearly every body fits, so it need not be moved while it grows.
+const USUAL_BODY_BYTES: usize = 32 * 1024;
+
 /// An HTTP method of a read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Method {
@@ -185,7 +188,7 @@ impl Transport {
         let request_id = text(&headers, "x-notion-request-id").map(ToOwned::to_owned);
         let fail = |error| Failure { error, request_id: request_id.clone() };
 
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
         while let Some(chunk) = response.chunk().await.map_err(|error| fail(classify(&error)))? {
             if body.len() + chunk.len() > self.max_body_bytes {
                 return Err(fail(ApiError::TooLarge { limit: self.max_body_bytes }));

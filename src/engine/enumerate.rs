@@ -189,7 +189,12 @@ impl Run {
             let (mut is_cut, mut last_created) = (false, None);
             while let Some(page) = listing.next().await? {
                 is_cut |= page.is_incomplete;
-                last_created = page.results().filter_map(created_time).max().max(last_created);
+                last_created = page
+                    .results()
+                    .flatten()
+                    .filter_map(|row| row.time("created_time"))
+                    .max()
+                    .max(last_created);
                 self.observe_results(&page, Some(data_source), under).await?;
             }
             if !is_cut {
@@ -305,8 +310,8 @@ impl Run {
     ) -> Result<Vec<DateTime<Utc>>, ReadError> {
         let mut batches = Batches::new(self);
         let mut times = Vec::new();
-        for text in page.results() {
-            let Some(object) = RawObject::parse(text) else {
+        for result in page.results() {
+            let Some(object) = result else {
                 self.skip_object(ObjectKind::Page, "result that is not an object");
                 continue;
             };
@@ -577,10 +582,6 @@ impl ObjectBatch {
 pub(super) fn add_record(batch: &mut RecordBatch, stream: &StreamRun, mut object: RawObject<'_>) {
     stream.stream.transform(&mut object);
     stream.add(batch, &object);
-}
-
-fn created_time(text: &str) -> Option<DateTime<Utc>> {
-    RawObject::parse(text)?.time("created_time")
 }
 
 fn object_of(value: Value) -> Map<String, Value> {

@@ -151,6 +151,7 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         policy: request.policy,
         last_checkpoint: Cell::new(Instant::now()),
         records_since_checkpoint: Cell::new(0),
+        done_at_checkpoint: Cell::new(0),
         is_checkpointing: Cell::new(false),
         completing: Cell::new(0),
         failures_in_a_row: Cell::new(0),
@@ -293,8 +294,8 @@ impl Run {
         let mut listing = stream.client.list(request);
         while let Some(page) = listing.next().await? {
             let mut batch = RecordBatch::new(&stream.name);
-            for text in page.results() {
-                let Some(object) = crate::streams::RawObject::parse(text) else {
+            for result in page.results() {
+                let Some(object) = result else {
                     stream.skip("result that is not an object");
                     continue;
                 };
@@ -409,14 +410,18 @@ impl Run {
 
     /// Sends the streams' states when it is time and the walk got further.
     async fn checkpoint_if_due(&self) {
+        let (done, pages) = self.walk.borrow().progress();
+        let newly_done = done.saturating_sub(self.done_at_checkpoint.get());
         let is_due = self.last_checkpoint.get().elapsed() >= self.policy.interval
-            || self.records_since_checkpoint.get() >= self.policy.records;
+            || self.records_since_checkpoint.get() >= self.policy.records
+            || (newly_done > 0 && newly_done * self.policy.walk_parts >= pages);
         if !is_due || self.is_checkpointing.replace(true) {
             return;
         }
         let before = self.records_since_checkpoint.get();
         if self.send_states(false).await.is_ok() {
             self.last_checkpoint.set(Instant::now());
+            self.done_at_checkpoint.set(done);
             self.records_since_checkpoint.set(self.records_since_checkpoint.get() - before);
         }
         self.is_checkpointing.set(false);

@@ -76,6 +76,8 @@ pub struct CheckpointPolicy {
     pub interval: Duration,
     /// At least after so many records, when there is progress.
     pub records: u64,
+    /// At least so often in the whole walk: what a short one has done is not lost either.
+    pub walk_parts: usize,
     /// An unchanged state is sent again when nothing else was for so long.
     pub life_sign: Duration,
     /// How often progress is logged.
@@ -87,6 +89,7 @@ impl Default for CheckpointPolicy {
         Self {
             interval: Duration::from_mins(1),
             records: 10_000,
+            walk_parts: 100,
             life_sign: Duration::from_mins(5),
             progress: Duration::from_secs(30),
         }
@@ -115,6 +118,8 @@ pub(super) struct Run {
     pub(super) policy: CheckpointPolicy,
     pub(super) last_checkpoint: Cell<Instant>,
     pub(super) records_since_checkpoint: Cell<u64>,
+    /// Pages that were done at the last checkpoint.
+    pub(super) done_at_checkpoint: Cell<usize>,
     pub(super) is_checkpointing: Cell<bool>,
     /// Pages that are waiting for their cut values.
     pub(super) completing: Cell<usize>,

@@ -58,13 +58,14 @@ impl Visit<'_> {
         self.stream.client.list(request)
     }
 
-    /// Opens a result; one that is no object cannot be a record and is counted.
-    pub fn open<'t>(&self, text: &'t str) -> Option<RawObject<'t>> {
-        let object = RawObject::parse(text);
-        if object.is_none() {
-            self.skip("result that is not an object");
-        }
-        object
+    /// The results of a page; one that is no object cannot be a record and is counted.
+    pub fn results<'p>(&self, page: &'p ResultPage) -> impl Iterator<Item = RawObject<'p>> {
+        page.results().filter_map(|result| {
+            if result.is_none() {
+                self.skip("result that is not an object");
+            }
+            result
+        })
     }
 
     /// Starts a batch for the records of a result page.

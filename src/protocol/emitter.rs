@@ -66,7 +66,7 @@ impl RecordBatch {
         let start = self.lines.len();
         write(&mut self.lines);
         let record = self.lines.get(start..).unwrap_or_default();
-        if record.contains(&b'\n') || record.contains(&b'\r') {
+        if memchr::memchr2(b'\n', b'\r', record).is_some() {
             let mut record = self.lines.split_off(start);
             record.retain(|byte| !matches!(byte, b'\n' | b'\r'));
             self.lines.append(&mut record);

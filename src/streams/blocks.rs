@@ -84,8 +84,7 @@ impl Blocks {
                 },
             };
             let mut batch = visit.batch(&page);
-            for text in page.results() {
-                let Some(mut block) = visit.open(text) else { continue };
+            for mut block in visit.results(&page) {
                 let id = block.id("id");
                 if id.is_some_and(|id| !listing.is_new(id)) {
                     continue;

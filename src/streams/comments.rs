@@ -70,8 +70,7 @@ impl PageReader for Comments {
                     Err(error) => return Err(error.into()),
                 };
                 let mut batch = visit.batch(&page);
-                for text in page.results() {
-                    let Some(mut comment) = visit.open(text) else { continue };
+                for mut comment in visit.results(&page) {
                     if comment.id("id").is_some_and(|id| !listing.is_new(id)) {
                         continue;
                     }

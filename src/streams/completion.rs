@@ -158,8 +158,7 @@ async fn entries(
         if listing.has_restarted() {
             entries.clear();
         }
-        let items = page.results().filter_map(RawObject::parse);
-        entries.extend(items.filter_map(|item| item.get(value.kind).map(str::to_owned)));
+        entries.extend(page.results().flatten().filter_map(|item| item.get(value.kind).map(str::to_owned)));
     }
     Ok(entries)
 }

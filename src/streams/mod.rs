@@ -8,11 +8,12 @@ mod completion;
 mod data_sources;
 mod drift;
 mod pages;
-mod record;
 mod registry;
 mod users;
 
+use crate::record;
+
+pub use crate::record::RawObject;
 pub use completion::{Completion, TruncatedValue, complete_page, computed_properties, truncated_values};
 pub use drift::SchemaDrift;
-pub use record::RawObject;
 pub use registry::{ObjectKind, PageReader, PageScope, STREAMS, Source, SourceStream, StreamSpec, catalog};

@@ -3,7 +3,8 @@
 use tempfile::TempDir;
 
 use crate::{
-    Outcome, floor,
+    Outcome,
+    floor::{self, Depth},
     notion::Notion,
     process::{Connector, Run},
 };
@@ -36,17 +37,19 @@ fn workspace(pages: usize, times: usize) -> Outcome<()> {
     let connector = Connector::new(&notion, &STREAMS)?;
     let folder = TempDir::new()?;
     let requests = folder.path().join("requests");
-    let (mut reads, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reads = Vec::new();
+    let depths = [Depth::Listing, Depth::Transport];
+    let mut floors = depths.map(|_depth| Vec::new());
     let mut answered = 0.0;
     for _time in 0..times {
         let read = connector.read(None)?;
         notion.write_requests(&requests)?;
         answered = notion.take_log()?.answered;
-        let floor = floor::measure(&notion, &requests)?;
-        notion.take_log()?;
-        ratios.push(read.usage.cpu_seconds / floor.usage.cpu_seconds);
         reads.push(read);
-        floors.push(floor);
+        for (depth, floors) in depths.into_iter().zip(&mut floors) {
+            floors.push(floor::measure(&notion, &requests, depth)?);
+            notion.take_log()?;
+        }
     }
     let row = |name: &str, runs: &[Run]| {
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
@@ -63,13 +66,18 @@ fn workspace(pages: usize, times: usize) -> Outcome<()> {
         );
     };
     row("connector", &reads);
-    row("floor", &floors);
-    let mean = |runs: &[Run]| runs.iter().map(|run| run.usage.cpu_seconds).sum::<f64>() / runs.len() as f64;
-    println!(
-        "| {pages} | | connector / floor | | | | **{:.2}** (of means {:.2}, {times} pairs) | | | | |",
-        median(ratios),
-        mean(&reads) / mean(&floors)
-    );
+    for (name, floors) in ["floor, listings", "floor, transport"].into_iter().zip(&floors) {
+        row(name, floors);
+        let pairs = reads.iter().zip(floors);
+        let ratios: Vec<f64> =
+            pairs.map(|(read, floor)| read.usage.cpu_seconds / floor.usage.cpu_seconds).collect();
+        let sum = |runs: &[Run]| runs.iter().map(|run| run.usage.cpu_seconds).sum::<f64>();
+        println!(
+            "| {pages} | | connector / {name} | | | | **{:.2}** (of sums {:.2}, {times} pairs) | | | | |",
+            median(ratios),
+            sum(&reads) / sum(floors),
+        );
+    }
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! Records as text: opened one level deep, changed where the contract says so, everything else untouched.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use chrono::{DateTime, Utc};
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -16,6 +16,88 @@ use uuid::Uuid;
 pub struct RawObject<'a> {
     /// Key with its quotes, and value.
     fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// Where an object's keys and values stand in a text: an opened object, without a hold on the text.
+#[derive(Debug)]
+pub(crate) struct FieldPlaces(Vec<(Range<usize>, Range<usize>)>);
+
+impl FieldPlaces {
+    /// Takes the places of an unchanged object in the text that it was opened in.
+    pub(crate) fn of(object: &RawObject<'_>, text: &str) -> Self {
+        let start = text.as_ptr() as usize;
+        let place = |part: &str| {
+            let offset = part.as_ptr() as usize - start;
+            offset..offset + part.len()
+        };
+        Self(object.fields().map(|(key, value)| (place(key), place(value))).collect())
+    }
+
+    /// The object again, in the same text.
+    pub(crate) fn open<'a>(&self, text: &'a str) -> RawObject<'a> {
+        let part = |place: &Range<usize>| {
+            Cow::Borrowed(text.get(place.clone()).expect("the places were taken from this very text"))
+        };
+        RawObject { fields: self.0.iter().map(|(key, value)| (part(key), part(value))).collect() }
+    }
+
+    /// About how long the object's text is.
+    pub(crate) fn byte_count(&self) -> usize {
+        self.0
+            .last()
+            .zip(self.0.first())
+            .map_or(2, |((_key, last), (first, _value))| last.end - first.start + 2)
+    }
+}
+
+/// Any JSON value, opened if it is an object.
+pub(crate) struct Opened<'a>(pub(crate) Option<RawObject<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Opened<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Opened<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("any JSON")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+                Fields.visit_map(map).map(|fields| Opened(Some(RawObject { fields })))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Self::Value, S::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Opened(None))
+            }
+
+            fn visit_bool<E>(self, _value: bool) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+
+            fn visit_i64<E>(self, _value: i64) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+
+            fn visit_u64<E>(self, _value: u64) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+
+            fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+
+            fn visit_str<E>(self, _value: &str) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Opened(None))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 impl<'a> RawObject<'a> {
@@ -77,7 +159,7 @@ impl<'a> RawObject<'a> {
     }
 
     /// Replaces the value of the field with this raw key, if `change` gives a new one.
-    pub(super) fn replace(&mut self, raw_key: &str, change: impl FnOnce(&str) -> Option<String>) {
+    pub(crate) fn replace(&mut self, raw_key: &str, change: impl FnOnce(&str) -> Option<String>) {
         if let Some((_key, value)) = self.fields.iter_mut().find(|(key, _value)| key == raw_key)
             && let Some(changed) = change(value)
         {
@@ -121,38 +203,42 @@ impl<'a> RawObject<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut fields = Vec::with_capacity(16);
-                // Keys are taken raw too: one with an unpaired surrogate is no `str`.
-                while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-                    fields.push((Cow::Borrowed(key.get()), Cow::Borrowed(value.get())));
-                }
-                Ok(fields)
-            }
-        }
         deserializer.deserialize_map(Fields).map(|fields| Self { fields })
     }
 }
 
+/// Takes the fields of an object as they stand in the text.
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut fields = Vec::with_capacity(16);
+        // Keys are taken raw too: one with an unpaired surrogate is no `str`.
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            fields.push((Cow::Borrowed(key.get()), Cow::Borrowed(value.get())));
+        }
+        Ok(fields)
+    }
+}
+
 fn is_key(key: &str, name: &str) -> bool {
-    key.strip_prefix('"').and_then(|key| key.strip_suffix('"')) == Some(name)
+    // Every key stands in quotes. The length tells most of them apart.
+    key.len() == name.len() + 2 && key.get(1..=name.len()) == Some(name)
 }
 
 /// A text as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("every text can be written")
 }
 
 /// Decodes a JSON string; an unpaired surrogate becomes U+FFFD. None if the JSON is not a string.
-pub(super) fn decode_text(json: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode_text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
@@ -190,7 +276,7 @@ struct RichTextItem<'a> {
 }
 
 /// The plain text of a rich text array; none if it is not one.
-pub(super) fn plain_text(rich_text: &str) -> Option<String> {
+pub(crate) fn plain_text(rich_text: &str) -> Option<String> {
     let items: Vec<RichTextItem<'_>> = serde_json::from_str(rich_text).ok()?;
     let mut text = String::new();
     for item in &items {
@@ -200,7 +286,7 @@ pub(super) fn plain_text(rich_text: &str) -> Option<String> {
 }
 
 /// Turns an object of properties into an array of `{name, value}`, as Airbyte's connector does.
-pub(super) fn named_values(properties: &RawObject<'_>) -> String {
+pub(crate) fn named_values(properties: &RawObject<'_>) -> String {
     let mut json = String::from("[");
     for (index, (name, value)) in properties.fields().enumerate() {
         if index > 0 {
@@ -240,6 +326,20 @@ mod tests {
         object.set_text("d", None);
         object.rename("b", "bee");
         assert_eq!(object.to_json(), r#"{"a":[],"bee":2,"c":"x\"y","d":null}"#);
+    }
+
+    #[test]
+    fn an_object_opened_again_is_the_same() {
+        let text = r#"[{"a" : {"b":1}, "\ud800":null},{},[1],"x",1.5,null,true,-1]"#;
+        let opened: Vec<Opened<'_>> = serde_json::from_str(text).unwrap();
+        let places: Vec<Option<FieldPlaces>> = opened
+            .iter()
+            .map(|opened| opened.0.as_ref().map(|object| FieldPlaces::of(object, text)))
+            .collect();
+        let again: Vec<Option<String>> =
+            places.iter().map(|places| places.as_ref().map(|places| places.open(text).to_json())).collect();
+        let objects = [r#"{"a":{"b":1},"\ud800":null}"#, "{}"].map(|object| Some(object.to_owned()));
+        assert_eq!(again, objects.into_iter().chain(vec![None; 6]).collect::<Vec<_>>());
     }
 
     #[test]
