@@ -484,6 +484,10 @@ impl Run {
                 marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
                 marker
             }
+            // What only the trees lead to was not found, though all listings were read: the old cursor stays.
+            (Some(_), None) if self.misses_trees(stream) => {
+                stream.state.in_progress(stream.state.resume(), &stream.retry(), &self.unlisted.borrow())
+            }
             (Some(field), None) => stream.state.finished(
                 field,
                 self.cursor_reached(stream),
@@ -497,10 +501,19 @@ impl Run {
         self.status(stream, status).await
     }
 
+    /// Whether the objects of a stream can be found below pages, and these were not all read.
+    fn misses_trees(&self, stream: &StreamRun) -> bool {
+        matches!(stream.stream.source(), Source::Enumeration(_))
+            && self.streams.iter().any(|other| {
+                other.is_stopped()
+                    && other.page_reader().is_some_and(crate::streams::PageReader::finds_objects)
+            })
+    }
+
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
     fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
         let (retry, unlisted) = (stream.retry(), self.unlisted.borrow());
-        if stream.misses_only_retried() {
+        if stream.misses_only_retried() && !self.misses_trees(stream) {
             return stream.state.finished(field, self.cursor_reached(stream), &retry, &unlisted);
         }
         let reached = stream.reached(self.walk.borrow().reached(self.until()));

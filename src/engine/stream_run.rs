@@ -138,8 +138,11 @@ impl StreamRun {
         if self.is_stopped() {
             return false;
         }
-        // The mark tells of enumerated pages: one that is found below another was not among them.
-        if page.id == top && self.state.is_done(page) && !self.is_retried(top, inventory) {
+        // The mark tells of enumerated pages. One that is found below another was not among them, nor one that only
+        // another stream's state names.
+        let was_enumerated =
+            page.id == top && (!inventory.is_unlisted(top) || self.state.unlisted().pages.contains(&top));
+        if was_enumerated && self.state.is_done(page) && !self.is_retried(top, inventory) {
             return false;
         }
         let since = match reader.scope() {
