@@ -434,7 +434,7 @@ const KNOWN_KEYS: [&str; 14] = [
     "url",
     "archived",
     "in_trash",
-    "name",
+    "avatar_url",
     "person",
     "bot",
     "rich_text",

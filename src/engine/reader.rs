@@ -523,6 +523,10 @@ impl Run {
                 marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
                 marker
             }
+            // What only the trees lead to was not found, though all listings were read: the old cursor stays.
+            (Some(_), None) if self.misses_trees(stream) => {
+                self.state_in_progress(stream, stream.state.resume())
+            }
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
@@ -533,9 +537,18 @@ impl Run {
         Ok(())
     }
 
+    /// Whether the objects of a stream can be found below pages, and these were not all read.
+    fn misses_trees(&self, stream: &StreamRun) -> bool {
+        matches!(stream.stream.source(), Source::Enumeration(_))
+            && self
+                .streams
+                .iter()
+                .any(|other| other.is_stopped() && other.page_reader().is_some_and(PageReader::finds_objects))
+    }
+
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
     fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        if stream.misses_only_retried() {
+        if stream.misses_only_retried() && !self.misses_trees(stream) {
             return self.finished_state(stream, field);
         }
         self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
