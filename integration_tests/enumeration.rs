@@ -508,3 +508,31 @@ fn a_page_that_goes_away_in_mid_walk_ends_nothing() {
         });
     }
 }
+
+#[test]
+fn a_page_that_search_lists_late_is_not_asked_for_for_ever() {
+    // GIVEN a page that a tree shows before search does
+    let (mut workspace, pages) = pages(3);
+    workspace.settings.search_lag = std::time::Duration::from_hours(1);
+    let late = workspace.add_page(pages[0], "New");
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let first = connector.read();
+    first.assert_complete();
+    assert!(first.ids("pages").contains(&late.to_string()));
+    assert_eq!(first.last_state("blocks")["unlisted"]["pages"], json!([late.to_string()]));
+
+    // WHEN search shows it
+    notion.edit(|workspace| {
+        workspace.settings.search_lag = std::time::Duration::ZERO;
+        workspace.edit_title(late, "Edited");
+    });
+    notion.clear_requests();
+    let second = connector.state(first.state_file(&json!([]))).read();
+
+    // THEN it is a page like others
+    second.assert_complete();
+    assert_eq!(second.record("pages", late)["title"], "Edited");
+    assert!(second.last_state("blocks").get("unlisted").is_none());
+    assert_eq!(notion.request_count(Route::Page(None)), 0);
+}
