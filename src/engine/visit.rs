@@ -58,6 +58,13 @@ impl Visit<'_> {
         self.stream.client.list(request)
     }
 
+    /// Fails when the integration may read no content at all: then a refusal was not about one object.
+    pub async fn assert_content_is_readable(&self) -> Result<(), ReadError> {
+        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
+        self.list(anything).next().await?;
+        Ok(())
+    }
+
     /// Opens a result; one that is no object cannot be a record and is counted.
     pub fn open<'t>(&self, text: &'t str) -> Option<RawObject<'t>> {
         let object = RawObject::parse(text);
