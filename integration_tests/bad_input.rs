@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -481,6 +482,34 @@ fn a_capability_that_is_withdrawn_in_mid_sync_loses_nothing() {
         let union: BTreeSet<String> = output.ids("comments").union(&next.ids("comments")).cloned().collect();
         assert_eq!(union, whole.ids("comments"), "after {good} requests");
     }
+}
+
+#[test]
+fn the_capability_for_content_withdrawn_in_mid_sync_is_not_taken_for_pages_that_are_gone() {
+    // GIVEN
+    let (notion, connector, whole) = sample();
+    let block_requests = AtomicU64::new(0);
+    notion.on_request(move |request, workspace| {
+        let is_block = matches!(request.route, Route::BlockChildren(_));
+        if is_block && block_requests.fetch_add(1, Ordering::Relaxed) == 20 {
+            workspace.settings.capabilities.read_content = false;
+        }
+    });
+    // WHEN
+    let output = connector.streams(&["blocks"]).read();
+    notion.clear_hooks();
+    notion.edit(|workspace| workspace.settings.capabilities.read_content = true);
+    // THEN
+    assert_eq!(output.exit_code, Some(1));
+    assert_eq!(output.statuses("blocks").last().unwrap(), "INCOMPLETE");
+    insta::assert_snapshot!(errors_of(&output), @r#"
+    blocks: config_error: Notion denied access (403): the integration lacks the capability "Read content". Grant it in the integration's settings under Capabilities (for OAuth authorise again), or deselect the stream.
+    -: config_error: These streams did not sync completely: blocks.
+    "#);
+    let next = Connector::new(&notion).streams(&["blocks"]).state(output.state_file(&json!([]))).read();
+    next.assert_complete();
+    let union: BTreeSet<String> = output.ids("blocks").union(&next.ids("blocks")).cloned().collect();
+    assert_eq!(union, whole.ids("blocks"));
 }
 
 #[test]

@@ -68,6 +68,13 @@ impl Visit<'_> {
         })
     }
 
+    /// Fails when the integration may read no content at all: then a refusal was not about one object.
+    pub async fn assert_content_is_readable(&self) -> Result<(), ReadError> {
+        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
+        self.list(anything).next().await?;
+        Ok(())
+    }
+
     /// Starts a batch for the records of a result page.
     pub fn batch(&self, page: &ResultPage) -> RecordBatch {
         RecordBatch::new(&self.stream.name).with_room(page.record_room())
