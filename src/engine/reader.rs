@@ -618,3 +618,93 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, thread};
+
+    use fake_notion::{FakeNotion, sample::sample_workspace};
+    use serde_json::Value;
+
+    use super::{super::run::Completing, *};
+    use crate::{
+        client::{ClientSettings, RetryPolicy, Timeouts},
+        protocol::Writer,
+        streams::RawObject,
+    };
+
+    fn client_of(notion: &FakeNotion) -> NotionClient {
+        let settings = ClientSettings {
+            base: notion.url().parse().unwrap(),
+            access_token: notion.token().to_owned().into(),
+            oauth: None,
+            max_in_flight: 2,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+        };
+        NotionClient::new(settings, |_tokens| ()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_fails_its_stream_and_keeps_what_the_others_do() {
+        let notion = FakeNotion::start_blocking(sample_workspace());
+        let (emitter, writer) = Writer::new();
+        let writing = thread::spawn(move || {
+            let mut output = Vec::new();
+            writer.run(&mut output).unwrap();
+            String::from_utf8(output).unwrap()
+        });
+        let (catalog, state) = (ConfiguredCatalog::default(), InputState::default());
+        let client = client_of(&notion);
+        let streams = STREAMS.iter().map(|stream| {
+            let spec = stream.spec();
+            let state =
+                StreamState::parse(spec.name, spec.state_form, "", DateTime::UNIX_EPOCH, None).unwrap();
+            StreamRun::new(*stream, &client, state)
+        });
+        let streams: Vec<StreamRun> = streams.collect();
+        let request = ReadRequest {
+            client: client.clone(),
+            emitter,
+            catalog: &catalog,
+            state: &state,
+            start_date: DateTime::UNIX_EPOCH,
+            lookback: TimeDelta::zero(),
+            complete_properties: true,
+            worker_count: 2,
+            policy: CheckpointPolicy::default(),
+            now: Utc::now(),
+        };
+        let run = new_run(request, streams);
+        let pages = STREAMS.iter().position(|stream| stream.spec().name == "pages").unwrap();
+        // It is one more than were counted, which breaks an invariant and so panics.
+        run.queue.push(Task::Complete(Box::new(Completing {
+            stream: pages,
+            id: uuid::Uuid::nil(),
+            page: RawObject::parse("{}").unwrap(),
+            truncated: Vec::new(),
+            under: None,
+        })));
+
+        assert_eq!(run.read_all(&[], pending()).await.unwrap(), None);
+        drop(run);
+        let output = writing.join().unwrap();
+        let messages: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let errors: Vec<&Value> =
+            messages.iter().filter_map(|message| message.pointer("/trace/error")).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0]["stream_descriptor"]["name"], "pages");
+        assert_eq!(errors[0]["failure_type"], "system_error");
+        for stream in STREAMS {
+            let name = stream.spec().name;
+            let of_stream = |message: &&Value| {
+                message.pointer("/trace/stream_status/stream_descriptor/name").is_some_and(|of| *of == name)
+            };
+            let last = messages.iter().rfind(of_stream).unwrap();
+            let expected = if name == "pages" { "INCOMPLETE" } else { "COMPLETE" };
+            assert_eq!(last["trace"]["stream_status"]["status"], expected, "{name}");
+            let records = messages.iter().filter(|message| message["record"]["stream"] == name).count();
+            assert!(records > 0, "{name}");
+        }
+    }
+}
