@@ -470,6 +470,7 @@ fn checkpoints_follow_the_policy() {
     let notion = FakeNotion::start_blocking(workspace);
     let states_of = |interval: Duration, records: u64| {
         let connector = Connector::new(&notion).streams(&["blocks"]).with_settings(|settings| {
+            settings.policy.walk_parts = 0;
             settings.policy.interval = interval;
             settings.policy.records = records;
         });
