@@ -24,7 +24,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    client::NotionClient,
+    client::{ApiError, ListRequest, NotionClient},
     error::describe_read_error,
     protocol::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
@@ -266,7 +266,24 @@ impl Run {
             Ok(Err(error)) => error,
             Err(panic) => ReadError::Panic(panic_text(&*panic)),
         };
+        if about.is_one_object() && matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
+            // The refusal may be about everything: then nothing may be taken for gone.
+            if let Err(lost) = self.assert_content_is_readable(&self.client).await {
+                let reached = self.walk.borrow().reached(self.until());
+                let concerned =
+                    self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
+                concerned.for_each(|stream| stream.stop(&lost, reached));
+                return;
+            }
+        }
         self.settle(&about, &error);
+    }
+
+    /// Fails when the integration may read no content at all: then a refusal was not about one object.
+    pub(super) async fn assert_content_is_readable(&self, client: &NotionClient) -> Result<(), ReadError> {
+        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
+        client.list(anything).next().await?;
+        Ok(())
     }
 
     async fn run_task(&self, task: Task) -> Result<(), ReadError> {
@@ -357,7 +374,7 @@ impl Run {
                 }
             }
             About::Visit { stream: index, root } => {
-                let denied = matches!(error.api_error(), Some(crate::client::ApiError::Forbidden { .. }));
+                let denied = matches!(error.api_error(), Some(ApiError::Forbidden { .. }));
                 if let Some(stream) = self.streams.get(*index).filter(|_| denied) {
                     return stream.stop(error, reached());
                 }
@@ -597,6 +614,14 @@ enum About {
 }
 
 impl About {
+    /// Whether it is about one object of the enumeration.
+    fn is_one_object(&self) -> bool {
+        match self {
+            Self::Query { .. } | Self::Page { .. } | Self::DataSource { .. } | Self::Database { .. } => true,
+            Self::Stream(_) | Self::Search(_) | Self::Completion(_) | Self::Visit { .. } => false,
+        }
+    }
+
     fn of(task: &Task) -> Self {
         let root = task.root().cloned();
         match task {

@@ -70,9 +70,7 @@ impl Visit<'_> {
 
     /// Fails when the integration may read no content at all: then a refusal was not about one object.
     pub async fn assert_content_is_readable(&self) -> Result<(), ReadError> {
-        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
-        self.list(anything).next().await?;
-        Ok(())
+        self.run.assert_content_is_readable(&self.stream.client).await
     }
 
     /// Starts a batch for the records of a result page.
