@@ -54,7 +54,7 @@ fn failures(output: &SyncOutput) -> Vec<(String, String)> {
         other => panic!("{stream} ends as {other}"),
     });
     let failed: Vec<_> = failed.collect();
-    assert_eq!(output.exit_code, Some(if failed.is_empty() { 0 } else { 1 }));
+    assert_eq!(output.exit_code, Some(i32::from(!failed.is_empty())));
     failed
 }
 
@@ -114,7 +114,9 @@ fn a_fault_that_passes_loses_nothing() {
     for faults in passing_faults().chunks(4) {
         let notion = sample();
         for route in &routes {
-            faults.iter().for_each(|fault| notion.fail(*route, fault.clone()));
+            for fault in faults {
+                notion.fail(*route, fault.clone());
+            }
         }
         let output = Connector::new(&notion).read();
         assert_eq!(notion.waiting_faults(), 0, "{faults:?}");
@@ -136,7 +138,9 @@ fn a_list_that_stumbles_loses_nothing() {
         .collect();
     for fault in lists {
         let notion = sample();
-        routes.iter().for_each(|route| notion.fail_times(*route, fault.clone(), 2));
+        for route in &routes {
+            notion.fail_times(*route, fault.clone(), 2);
+        }
         let output = Connector::new(&notion).read();
         assert_eq!(failures(&output), [], "{fault:?}: {:?}", output.errors());
         notion.edit(|workspace| assert_reads_everything(&output, workspace));
@@ -362,9 +366,9 @@ fn a_tree_that_leads_back_into_itself_ends() {
             "last_edited_time": "2026-01-01T00:00:00.000Z", "toggle": {"rich_text": []}})
     };
     let list = json!({"results": [block(toggles[0]), block(toggles[1])], "has_more": false});
-    toggles.iter().for_each(|toggle| {
+    for toggle in &toggles {
         notion.fail_always(Route::BlockChildren(Some(*toggle)), Fault::json(list.to_string()));
-    });
+    }
     let output = Connector::new(&notion).read();
     assert_eq!(failures(&output), []);
     // Once for each page, and once in each of the toggles below it.

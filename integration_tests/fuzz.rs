@@ -162,7 +162,7 @@ fn check(output: &SyncOutput) {
 
 /// Runs a command with a file of these bytes in the place of one of its own.
 fn run_with(connector: &Connector, verb: &str, option: &str, bytes: &[u8]) -> SyncOutput {
-    let mut arguments = connector.arguments(verb);
+    let arguments = connector.arguments(verb);
     let place = arguments.iter().position(|argument| argument == option).unwrap() + 1;
     std::fs::write(&arguments[place], bytes).unwrap();
     connector.run_args(&arguments)
