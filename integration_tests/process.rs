@@ -213,7 +213,9 @@ fn a_slow_output_stalls_the_reading_and_memory_stays_bounded() {
     let text = "x".repeat(50_000);
     for _page in 0..80 {
         let page = workspace.add_top_page("Page");
-        (0..4).for_each(|_block| drop(workspace.append_text(page, "paragraph", &text)));
+        for _block in 0..4 {
+            workspace.append_text(page, "paragraph", &text);
+        }
     }
     let notion = FakeNotion::start_blocking(workspace);
     let asked = received(&notion, Route::Any);
