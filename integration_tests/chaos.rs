@@ -297,10 +297,10 @@ impl Case {
         let is_told = !output.errors().is_empty();
         let is_sane = match (output.exit_code, fate) {
             // It may have put everything into the pipe before that was closed.
-            (Some(0 | 1), Fate::ClosedAtByte(_)) => true,
+            (Some(0 | 1), Fate::ClosedAtByte(_))
+            | (None, Fate::SignalAtRequest(..) | Fate::SignalAtByte(..)) => true,
             (Some(0), _) => incomplete.is_empty() && !is_told,
             (Some(143), Fate::SignalAtRequest("TERM", _) | Fate::SignalAtByte("TERM", _)) => is_told,
-            (None, Fate::SignalAtRequest(..) | Fate::SignalAtByte(..)) => true,
             (Some(1), _) => is_told && !incomplete.is_empty(),
             _ => false,
         };
