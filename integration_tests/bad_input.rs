@@ -3,9 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use chrono::Utc;
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
 
@@ -483,6 +485,34 @@ fn a_capability_that_is_withdrawn_in_mid_sync_loses_nothing() {
 }
 
 #[test]
+fn the_capability_for_content_withdrawn_in_mid_sync_is_not_taken_for_pages_that_are_gone() {
+    // GIVEN
+    let (notion, connector, whole) = sample();
+    let block_requests = AtomicU64::new(0);
+    notion.on_request(move |request, workspace| {
+        let is_block = matches!(request.route, Route::BlockChildren(_));
+        if is_block && block_requests.fetch_add(1, Ordering::Relaxed) == 20 {
+            workspace.settings.capabilities.read_content = false;
+        }
+    });
+    // WHEN
+    let output = connector.streams(&["blocks"]).read();
+    notion.clear_hooks();
+    notion.edit(|workspace| workspace.settings.capabilities.read_content = true);
+    // THEN
+    assert_eq!(output.exit_code, Some(1));
+    assert_eq!(output.statuses("blocks").last().unwrap(), "INCOMPLETE");
+    insta::assert_snapshot!(errors_of(&output), @r#"
+    blocks: config_error: Notion denied access (403): the integration lacks the capability "Read content". Grant it in the integration's settings under Capabilities (for OAuth authorise again), or deselect the stream.
+    -: config_error: These streams did not sync completely: blocks.
+    "#);
+    let next = Connector::new(&notion).streams(&["blocks"]).state(output.state_file(&json!([]))).read();
+    next.assert_complete();
+    let union: BTreeSet<String> = output.ids("blocks").union(&next.ids("blocks")).cloned().collect();
+    assert_eq!(union, whole.ids("blocks"));
+}
+
+#[test]
 fn without_the_capability_for_content_users_still_complete() {
     let (notion, connector, whole) = sample();
     notion.edit(|workspace| workspace.settings.capabilities.read_content = false);
@@ -516,4 +546,58 @@ fn a_good_run_shows_no_secret_at_any_log_level() {
         assert_eq!(output.exit_code, Some(0), "{verb}");
     }
     whole.assert_hides(&SECRETS);
+}
+
+#[test]
+fn each_failure_of_notion_has_a_message_and_a_failure_type() {
+    let blocked = Fault::RateLimited {
+        retry_after: Some("1".to_owned()),
+        reason: Some("public_api_request_blocked".to_owned()),
+    };
+    let teapot = Fault::Raw {
+        status: 204,
+        content_type: "text/plain".to_owned(),
+        body: Vec::new(),
+        headers: Vec::new(),
+    };
+    let cases = [
+        ("400", Fault::status(400), false),
+        ("401", Fault::status(401), true),
+        ("403", Fault::status(403), false),
+        ("403 of the network's edge", Fault::html(403), true),
+        ("404", Fault::status(404), false),
+        ("409", Fault::status(409), false),
+        ("429 for good", blocked, true),
+        ("500", Fault::status(500), false),
+        ("503 as HTML", Fault::html(503), false),
+        ("204", teapot, false),
+        ("disconnected", Fault::Disconnect, false),
+        ("cut off", Fault::CutBody, false),
+        ("no answer in time", Fault::Silence, false),
+        ("HTML", Fault::html(200), false),
+        ("half of the JSON", Fault::TruncatedJson, false),
+        ("another JSON", Fault::json("{\"object\": \"list\"}"), false),
+        ("a repeated position", Fault::RepeatedCursor, false),
+        ("no next position", Fault::HasMoreWithoutCursor, false),
+    ];
+    let notion = FakeNotion::start_blocking(Workspace::new());
+    notion.edit(|workspace| workspace.add_top_database("Tasks", Utc::now()));
+    let connector = Connector::new(&notion).streams(&["users", "data_sources"]).with_settings(|settings| {
+        settings.timeouts.read = Duration::from_millis(200);
+    });
+    let mut findings = Findings::default();
+    for (name, fault, ends_everything) in cases {
+        notion.fail_always(Route::Users, fault);
+        let output = connector.read();
+        notion.clear_faults();
+        assert_eq!(output.exit_code, Some(1), "{name}");
+        assert_eq!(output.statuses("users").last().unwrap(), "INCOMPLETE", "{name}");
+        let other = output.statuses("data_sources");
+        let expected = if ends_everything { "INCOMPLETE" } else { "COMPLETE" };
+        assert_eq!(other.last().unwrap(), expected, "{name}");
+        let error = output.error_of("users");
+        let part = |field: &str| error[field].as_str().unwrap();
+        findings.add(name, &format!("{}: {}", part("failure_type"), part("message")));
+    }
+    insta::assert_snapshot!("failures_of_notion", findings.0);
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fake_notion::{FakeNotion, sample::sample_workspace};
+use fake_notion::{FakeNotion, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
 
 use crate::support::{Connector, Process, SyncOutput};
@@ -19,6 +19,16 @@ fn run(arguments: &[&str]) -> SyncOutput {
 
 fn sample() -> (FakeNotion, Connector) {
     let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = Connector::new(&notion);
+    (notion, connector)
+}
+
+/// A workspace that is read in no time.
+fn small() -> (FakeNotion, Connector) {
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page("Plan");
+    workspace.append_text(page, "paragraph", "Text");
+    let notion = FakeNotion::start_blocking(workspace);
     let connector = Connector::new(&notion);
     (notion, connector)
 }
@@ -121,7 +131,7 @@ fn help_and_version_are_printed_and_end_with_0() {
 
 #[test]
 fn options_may_come_in_any_order() {
-    let (_notion, connector) = sample();
+    let (_notion, connector) = small();
     let connector = connector.state(json!([]));
     let arguments = connector.arguments("read");
     let expected = connector.run_program("read");
@@ -142,7 +152,7 @@ fn options_may_come_in_any_order() {
 
 #[test]
 fn file_names_carry_no_meaning_and_files_may_be_read_only() {
-    let (_notion, connector) = sample();
+    let (_notion, connector) = small();
     let whole = connector.run_program("read");
     let state = whole.state_file(&json!([]));
     let connector = connector.state(state);
@@ -168,7 +178,7 @@ fn file_names_carry_no_meaning_and_files_may_be_read_only() {
 
 #[test]
 fn nothing_is_read_from_stdin() {
-    let (_notion, connector) = sample();
+    let (_notion, connector) = small();
     for verb in ["spec", "check", "discover", "read"] {
         // GIVEN a stdin that stays open and holds something.
         let mut child = Command::new(env!("CARGO_BIN_EXE_source-notion"))
@@ -190,7 +200,7 @@ fn nothing_is_read_from_stdin() {
 
 #[test]
 fn the_working_directory_does_not_matter() {
-    let (_notion, connector) = sample();
+    let (_notion, connector) = small();
     let folder = tempfile::TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_source-notion"))
         .args(connector.arguments("read"))
@@ -219,7 +229,7 @@ fn levels(connector: &Connector, debug: bool, level: Option<&str>) -> Vec<String
 
 #[test]
 fn the_log_level_is_taken_from_the_option_or_the_environment() {
-    let (_notion, connector) = sample();
+    let (_notion, connector) = small();
     // A warning: the stream named last has no cursor's state, but one from the future.
     let future = json!([{"type": "STREAM", "stream": {"stream_descriptor": {"name": "pages"},
         "stream_state": {"last_edited_time": "2999-01-01T00:00:00Z"}}}]);

@@ -508,3 +508,59 @@ fn a_page_that_goes_away_in_mid_walk_ends_nothing() {
         });
     }
 }
+
+#[test]
+fn a_page_that_search_lists_late_is_not_asked_for_for_ever() {
+    // GIVEN a page that a tree shows before search does
+    let (mut workspace, pages) = pages(3);
+    workspace.settings.search_lag = std::time::Duration::from_hours(1);
+    let late = workspace.add_page(pages[0], "New");
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let first = connector.read();
+    first.assert_complete();
+    assert!(first.ids("pages").contains(&late.to_string()));
+    assert_eq!(first.last_state("blocks")["unlisted"]["pages"], json!([late.to_string()]));
+
+    // WHEN search shows it
+    notion.edit(|workspace| {
+        workspace.settings.search_lag = std::time::Duration::ZERO;
+        workspace.edit_title(late, "Edited");
+    });
+    notion.clear_requests();
+    let second = connector.state(first.state_file(&json!([]))).read();
+
+    // THEN it is a page like others
+    second.assert_complete();
+    assert_eq!(second.record("pages", late)["title"], "Edited");
+    assert!(second.last_state("blocks").get("unlisted").is_none());
+    assert_eq!(notion.request_count(Route::Page(None)), 0);
+}
+
+#[test]
+fn a_capability_withdrawn_while_rows_are_listed_is_not_taken_for_rows_that_are_gone() {
+    // GIVEN an integration that loses the right to read content when the first data source is queried
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page("Page");
+    let (_database, source) = workspace.add_database(page, "Table", Utc::now());
+    workspace.add_row(source, "Row", Utc::now());
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.on_request(|request, workspace| {
+        if Route::QueryDataSource(None).covers(request.route) {
+            workspace.settings.capabilities.read_content = false;
+        }
+    });
+
+    // WHEN it is read
+    let output = Connector::new(&notion).streams(&["users", "pages", "blocks"]).read();
+
+    // THEN the streams say so, and the others are complete
+    assert_eq!(output.exit_code, Some(1));
+    for stream in ["pages", "blocks"] {
+        assert_eq!(output.statuses(stream).last().unwrap(), "INCOMPLETE");
+        let error = output.error_of(stream);
+        assert_eq!(error["failure_type"], "config_error");
+        assert!(error["message"].as_str().unwrap().contains("Read content"), "{error}");
+    }
+    assert_eq!(output.statuses("users").last().unwrap(), "COMPLETE");
+}

@@ -434,7 +434,7 @@ const KNOWN_KEYS: [&str; 14] = [
     "url",
     "archived",
     "in_trash",
-    "name",
+    "avatar_url",
     "person",
     "bot",
     "rich_text",
@@ -592,4 +592,126 @@ fn an_object_that_is_no_object_fails_and_is_not_left_out() {
         assert!(failures(&output).iter().any(|(stream, _)| stream == "blocks"), "{body}");
         assert!(output.errors().iter().all(|error| error["failure_type"] == "system_error"), "{body}");
     }
+}
+
+/// What a platform holds when a read was cut off behind the first state of a kind.
+fn cut_off(output: &SyncOutput, is_last: impl Fn(&str, &Value) -> bool) -> SyncOutput {
+    let states = output.states();
+    let last = states.iter().find(|state| is_last(&state.stream, &state.state));
+    let mut output = output.clone();
+    output.messages.truncate(last.expect("there is such a state").line + 1);
+    output
+}
+
+fn at(time: &str) -> chrono::DateTime<chrono::Utc> {
+    time.parse().unwrap()
+}
+
+/// A connector that reads at a time.
+fn reading_at(connector: &Connector, time: &str) -> Connector {
+    connector.clone().with_settings(|settings| {
+        settings.now = Some(at(time));
+        settings.policy.records = 1;
+    })
+}
+
+#[test]
+fn a_comment_on_a_page_that_an_unfinished_walk_had_done_is_read_in_the_end() {
+    // GIVEN a read that was cut off when the first page was done
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(at("2026-05-01T10:00:00Z")));
+    let [old, new] = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"].map(|time| {
+        let page = workspace.add_top_page_at("Page", at(time));
+        workspace.set_default_time(Some(at(time)));
+        workspace.append_text(page, "paragraph", "text");
+        workspace.set_default_time(None);
+        page
+    });
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion).with_config("num_workers", json!(1));
+    let first = reading_at(&connector, "2026-05-01T10:00:00Z").read();
+    let first = cut_off(&first, |stream, state| {
+        stream == "comments" && state["resume"]["id"] == old.to_string().as_str()
+    });
+
+    // WHEN somebody comments on that page, and later edits the other
+    let comment = notion.edit(|workspace| {
+        workspace.set_now(Some(at("2026-05-01T10:05:00Z")));
+        let comment = workspace.add_comment(old, "late");
+        workspace.set_now(Some(at("2026-05-01T11:00:00Z")));
+        workspace.edit_title(new, "New title");
+        comment
+    });
+    let states = first.state_file(&json!([]));
+    let second = reading_at(&connector, "2026-05-01T12:00:00Z").state(states.clone()).read();
+    second.assert_complete();
+    let states = second.state_file(&states);
+    let third = reading_at(&connector, "2026-05-01T13:00:00Z").state(states).read();
+    third.assert_complete();
+
+    // THEN the comment came
+    let comment = comment.to_string();
+    assert!(second.ids("comments").contains(&comment) || third.ids("comments").contains(&comment));
+}
+
+#[test]
+fn an_old_page_found_below_a_later_one_is_read_although_the_mark_has_passed_its_time() {
+    // GIVEN an old page that search does not show, below one edited later than where a read was cut off
+    let mut workspace = Workspace::new();
+    let first_page = workspace.add_top_page_at("First", at("2026-02-01T00:00:00Z"));
+    let parent = workspace.add_top_page_at("Parent", at("2026-03-01T00:00:00Z"));
+    let hidden = workspace.add_page_at(parent, "Hidden", at("2026-01-01T00:00:00Z"));
+    workspace.set_default_time(Some(at("2026-01-01T00:00:00Z")));
+    let block = workspace.append_text(hidden, "paragraph", "text");
+    workspace.hide_from_search(hidden);
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion).with_config("num_workers", json!(1));
+    let first = reading_at(&connector, "2026-05-01T10:00:00Z").read();
+    let first = cut_off(&first, |stream, state| {
+        stream == "blocks" && state["resume"]["id"] == first_page.to_string().as_str()
+    });
+    assert_eq!(first.ids("blocks").len(), 0);
+
+    let second = reading_at(&connector, "2026-05-01T11:00:00Z").state(first.state_file(&json!([]))).read();
+    second.assert_complete();
+    assert!(second.ids("blocks").contains(&block.to_string()));
+}
+
+#[test]
+fn an_old_page_below_a_page_that_failed_is_found_when_that_is_read_again() {
+    let mut workspace = Workspace::new();
+    let parent = workspace.add_top_page_at("Parent", at("2026-03-01T00:00:00Z"));
+    let hidden = workspace.add_page_at(parent, "Hidden", at("2026-01-01T00:00:00Z"));
+    workspace.hide_from_search(hidden);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::BlockChildren(Some(parent)), Fault::status(500));
+    // Comments would be asked of every page, and so all pages listed.
+    let connector = Connector::new(&notion).streams(&["pages", "blocks"]);
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    notion.clear_faults();
+    let second = connector.state(first.state_file(&json!([]))).read();
+    second.assert_complete();
+    assert!(second.ids("pages").contains(&hidden.to_string()));
+}
+
+#[test]
+fn listings_alone_do_not_move_a_cursor_past_what_only_unread_trees_lead_to() {
+    let mut workspace = Workspace::new();
+    let parent = workspace.add_top_page_at("Parent", at("2026-03-01T00:00:00Z"));
+    let (_, shown) = workspace.add_top_database("Shown", at("2026-02-01T00:00:00Z"));
+    let (_, hidden) = workspace.add_database(parent, "Hidden", at("2026-01-01T00:00:00Z"));
+    workspace.hide_from_search(hidden);
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    // Search for pages fails, and so nothing is walked; search for data sources comes first and works.
+    notion.fail_after(Route::Search, 1, Fault::status(500));
+    let connector = connector.with_config("num_workers", json!(1));
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    assert_eq!(first.ids("data_sources"), [shown.to_string()].into());
+    notion.clear_faults();
+    let second = connector.state(first.state_file(&json!([]))).read();
+    second.assert_complete();
+    assert!(second.ids("data_sources").contains(&hidden.to_string()));
 }

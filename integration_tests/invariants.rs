@@ -316,7 +316,7 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 24, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default()
+        cases: 16, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]

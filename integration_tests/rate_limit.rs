@@ -8,8 +8,9 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, LoggedRequest, RateLimit, Route, Workspace};
 use serde_json::{Value, json};
+use source_notion::client::{ClientSettings, NotionClient, RetryPolicy, Timeouts};
 
-use crate::support::{Connector, SyncOutput};
+use crate::support::{Connector, SyncOutput, serve_bytes};
 
 /// Pages with a comment each.
 fn workspace(pages: i64) -> Workspace {
@@ -144,7 +145,8 @@ fn a_spent_window_costs_each_worker_one_refusal_at_most() {
 #[test]
 fn a_hold_is_told_once_with_its_end_and_then_the_streams_run_again() {
     let notion = FakeNotion::start_blocking(workspace(5));
-    notion.fail(Route::Comments(None), limited(Some("1")));
+    // Both streams wait for search.
+    notion.fail(Route::Search, limited(Some("1")));
     let before = Utc::now();
     let output = Connector::new(&notion).streams(&["pages", "comments"]).read();
     output.assert_complete();
@@ -236,4 +238,22 @@ fn an_unchanged_state_is_a_sign_of_life_while_everyone_waits() {
             assert_eq!(sign.state, first.last_state(stream), "{stream}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_clock_ahead_of_notions_is_noticed() {
+    // An answer of 2020: this machine seems to be years ahead.
+    let answer = "HTTP/1.1 200 OK\r\nDate: Wed, 01 Jan 2020 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n{}";
+    let settings = ClientSettings {
+        base: format!("http://{}", serve_bytes(answer)).parse().unwrap(),
+        access_token: "token".into(),
+        oauth: None,
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    let client = NotionClient::new(settings, |_tokens| {}).unwrap();
+    assert_eq!(client.clock_lead(), Duration::ZERO);
+    client.get("/v1/users/me").await.unwrap();
+    assert!(client.clock_lead() > Duration::from_hours(24 * 365 * 6), "{:?}", client.clock_lead());
 }

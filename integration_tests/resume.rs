@@ -470,6 +470,7 @@ fn checkpoints_follow_the_policy() {
     let notion = FakeNotion::start_blocking(workspace);
     let states_of = |interval: Duration, records: u64, walk_parts: usize| {
         let connector = Connector::new(&notion).streams(&["blocks"]).with_settings(|settings| {
+            settings.policy.walk_parts = 0;
             settings.policy.interval = interval;
             settings.policy.records = records;
             settings.policy.walk_parts = walk_parts;
@@ -489,4 +490,62 @@ fn checkpoints_follow_the_policy() {
     // A part is ten pages, and the pages of the other workers may be done before the one that holds the mark back.
     let by_parts = states_of(hour, 1_000_000, 4);
     assert!((3..=5).contains(&by_parts.len()), "{by_parts:?}");
+}
+
+#[test]
+fn a_run_in_which_every_page_fails_stops_early_and_loses_nothing() {
+    let (workspace, _pages) = pages(150, 1);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::BlockChildren(None), Fault::status(500));
+    let connector = Connector::new(&notion).streams(&["pages", "blocks"]);
+    let first = connector.read();
+    assert_eq!(first.exit_code, Some(1));
+    // Five attempts a page, and two pages a worker, with those that are under way.
+    assert!(notion.request_count(Route::BlockChildren(None)) <= 5 * 8 * 4);
+    notion.clear_faults();
+    let second = connector.state(state_after(&first)).read();
+    second.assert_complete();
+    assert_eq!(second.ids("blocks").len(), 150);
+    assert!(second.last_state("blocks").get("retry").is_none());
+}
+
+#[test]
+fn a_row_of_a_data_source_found_late_is_not_forgotten_by_a_killed_run() {
+    // GIVEN a finished sync that saw nothing of a data source
+    let (mut workspace, _pages) = pages(30, 1);
+    let (_, source) = workspace.add_top_database("Hidden", at(70, 0));
+    workspace.hide_from_search(source);
+    workspace.set_default_time(Some(at(60, 0)));
+    for number in 0..20 {
+        let row = workspace.add_row(source, "Row", at(60, number));
+        workspace.append_text(row, "paragraph", "old");
+        workspace.touch(row, at(60, number));
+        workspace.hide_from_search(row);
+    }
+    workspace.set_default_time(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion).streams(&["data_sources", "pages", "blocks"]);
+    let first = connector.read();
+    first.assert_complete();
+    assert_eq!(first.ids("blocks").len(), 30);
+
+    // WHEN a row of it shows up, and that sync is killed in its walk
+    notion.edit(|workspace| workspace.add_row(source, "Shown", Utc::now()));
+    let second = connector.clone().state(state_after(&first)).read();
+    second.assert_complete();
+    let killed = cut_after_state(&second, "blocks", 1);
+    assert!(killed.ids("blocks").len() < 20);
+    let third = connector.state(killed.state_file(&state_after(&first))).read();
+
+    // THEN the next one reads the others of its rows
+    third.assert_complete();
+    notion.edit(|workspace| assert_reads_pages_and_blocks(&together(&[&first, &killed, &third]), workspace));
+    assert_eq!(third.ids("data_sources"), [source.to_string()].into());
+}
+
+#[track_caller]
+fn assert_reads_pages_and_blocks(output: &SyncOutput, workspace: &Workspace) {
+    assert_eq!(output.ids("pages").len(), workspace.visible_pages().len());
+    let texts = workspace.visible_blocks().into_iter().filter(|block| block.kind == "paragraph");
+    assert_eq!(output.ids("blocks"), texts.map(|block| block.id.to_string()).collect());
 }

@@ -46,7 +46,7 @@ export PYTHONDONTWRITEBYTECODE=1
 python=$environment/bin/python
 
 
-heading "connector and fake Notion"
+heading "connector"
 if [ -z "${CONNECTOR_EXECUTABLE:-}" ]; then
     cargo build --quiet --locked --bin source-notion
     CONNECTOR_EXECUTABLE=$target/debug/source-notion
@@ -55,7 +55,6 @@ CONNECTOR_EXECUTABLE=$(realpath "$CONNECTOR_EXECUTABLE")
 export CONNECTOR_EXECUTABLE
 . ci/fake_notion.sh
 trap stop_fake_notion EXIT
-start_fake_notion
 
 
 # The standard tests take configs from the connector's folder; this copy of it has configs for the fake.
@@ -64,7 +63,13 @@ rm -rf "$work"
 mkdir -p "$root/secrets" "$root/integration_tests"
 cp metadata.yaml acceptance-test-config.yml "$root/"
 cp integration_tests/*.json "$root/integration_tests/"
-"$python" - "$root" "$FAKE_URL" "$FAKE_TOKEN" <<'PYTHON'
+export CONNECTOR_ROOT=$root
+
+# Starts a fake Notion that nobody has edited yet, and writes configs for it: its address changes each time.
+fresh_fake_notion() {
+    stop_fake_notion
+    start_fake_notion
+    "$python" - "$root" "$FAKE_URL" "$FAKE_TOKEN" <<'PYTHON'
 import json, pathlib, sys
 
 root, url, token = pathlib.Path(sys.argv[1]), *sys.argv[2:]
@@ -80,14 +85,15 @@ for sample, key, config in [
         content["credentials"][key] = token
     (root / config).write_text(json.dumps(content))
 PYTHON
-export CONNECTOR_ROOT=$root
+}
+
 
 heading "standard tests of the executable"
+fresh_fake_notion
 "$python" -m pytest -q -m "not image_tests" "$here/test_binary.py"
 
 heading "executable into DuckDB by PyAirbyte"
-stop_fake_notion
-start_fake_notion
+fresh_fake_notion
 "$python" "$here/duckdb_round_trip.py" --executable "$CONNECTOR_EXECUTABLE" \
     --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-executable"
 
@@ -99,13 +105,13 @@ fi
 [ -n "${CONNECTOR_IMAGE:-}" ] || integration_tests/image/build.sh "$image"
 
 heading "standard tests of the image"
+fresh_fake_notion
 # Not run: the comparison with the published version's spec, which asks a registry on the internet.
 PATH="$(pwd)/$here/bin:$PATH" "$python" -m pytest -q "$here/test_image.py" --connector-image "$image" \
     --read-from-streams=all -k "not backward_compatibility"
 
 heading "image into DuckDB by PyAirbyte"
-stop_fake_notion
-start_fake_notion
+fresh_fake_notion
 "$python" "$here/duckdb_round_trip.py" --image "$image" \
     --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-image"
 

@@ -78,6 +78,7 @@ impl SyncOutput {
     }
 
     /// The record of a stream with this id.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give ids and texts alike")]
     pub(crate) fn record(&self, stream: &str, id: impl ToString) -> &Value {
         let id = id.to_string();
         let found = self.records(stream).into_iter().find(|record| record["id"] == id.as_str());

@@ -73,11 +73,13 @@ impl Run {
     /// What the listings did not show and has to be asked for one by one; whether there is any. More may follow
     /// from the answers.
     pub(super) fn ask_for_unlisted(&self) -> bool {
+        let mut inventory = self.inventory.borrow_mut();
+        // What search did not know yet when it was found, and lists now, needs no asking any more.
+        self.unlisted.borrow_mut().pages.retain(|id| !inventory.is_listed_page(*id));
         let unlisted = self.unlisted.borrow();
         let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =
             readers.flat_map(|stream| stream.retry().data_sources.into_keys()).collect();
-        let mut inventory = self.inventory.borrow_mut();
         let mut is_any = false;
         let parents = inventory.unknown_parents();
         for id in unlisted.data_sources.iter().chain(&retried).chain(&parents) {

@@ -87,6 +87,11 @@ impl Inventory {
         self.pages.contains_key(&id)
     }
 
+    /// Whether a listing showed a page.
+    pub(super) fn is_listed_page(&self, id: Uuid) -> bool {
+        self.has_page(id) && !self.asked.contains(&id)
+    }
+
     pub(super) fn has_data_source(&self, id: Uuid) -> bool {
         self.data_sources.contains_key(&id)
     }

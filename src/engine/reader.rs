@@ -24,7 +24,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    client::NotionClient,
+    client::{ApiError, ListRequest, NotionClient},
     error::describe_read_error,
     protocol::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
@@ -266,7 +266,24 @@ impl Run {
             Ok(Err(error)) => error,
             Err(panic) => ReadError::Panic(panic_text(&*panic)),
         };
+        if about.is_one_object() && matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
+            // The refusal may be about everything: then nothing may be taken for gone.
+            if let Err(lost) = self.assert_content_is_readable(&self.client).await {
+                let reached = self.walk.borrow().reached(self.until());
+                let concerned =
+                    self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
+                concerned.for_each(|stream| stream.stop(&lost, reached));
+                return;
+            }
+        }
         self.settle(&about, &error);
+    }
+
+    /// Fails when the integration may read no content at all: then a refusal was not about one object.
+    pub(super) async fn assert_content_is_readable(&self, client: &NotionClient) -> Result<(), ReadError> {
+        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
+        client.list(anything).next().await?;
+        Ok(())
     }
 
     async fn run_task(&self, task: Task) -> Result<(), ReadError> {
@@ -357,7 +374,7 @@ impl Run {
                 }
             }
             About::Visit { stream: index, root } => {
-                let denied = matches!(error.api_error(), Some(crate::client::ApiError::Forbidden { .. }));
+                let denied = matches!(error.api_error(), Some(ApiError::Forbidden { .. }));
                 if let Some(stream) = self.streams.get(*index).filter(|_| denied) {
                     return stream.stop(error, reached());
                 }
@@ -523,6 +540,10 @@ impl Run {
                 marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
                 marker
             }
+            // What only the trees lead to was not found, though all listings were read: the old cursor stays.
+            (Some(_), None) if self.misses_trees(stream) => {
+                self.state_in_progress(stream, stream.state.resume())
+            }
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
@@ -533,9 +554,18 @@ impl Run {
         Ok(())
     }
 
+    /// Whether the objects of a stream can be found below pages, and these were not all read.
+    fn misses_trees(&self, stream: &StreamRun) -> bool {
+        matches!(stream.stream.source(), Source::Enumeration(_))
+            && self
+                .streams
+                .iter()
+                .any(|other| other.is_stopped() && other.page_reader().is_some_and(PageReader::finds_objects))
+    }
+
     /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
     fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        if stream.misses_only_retried() {
+        if stream.misses_only_retried() && !self.misses_trees(stream) {
             return self.finished_state(stream, field);
         }
         self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
@@ -584,6 +614,14 @@ enum About {
 }
 
 impl About {
+    /// Whether it is about one object of the enumeration.
+    fn is_one_object(&self) -> bool {
+        match self {
+            Self::Query { .. } | Self::Page { .. } | Self::DataSource { .. } | Self::Database { .. } => true,
+            Self::Stream(_) | Self::Search(_) | Self::Completion(_) | Self::Visit { .. } => false,
+        }
+    }
+
     fn of(task: &Task) -> Self {
         let root = task.root().cloned();
         match task {
@@ -604,4 +642,94 @@ impl About {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, thread};
+
+    use fake_notion::{FakeNotion, sample::sample_workspace};
+    use serde_json::Value;
+
+    use super::{super::run::Completing, *};
+    use crate::{
+        client::{ClientSettings, RetryPolicy, Timeouts},
+        protocol::Writer,
+        streams::RawObject,
+    };
+
+    fn client_of(notion: &FakeNotion) -> NotionClient {
+        let settings = ClientSettings {
+            base: notion.url().parse().unwrap(),
+            access_token: notion.token().to_owned().into(),
+            oauth: None,
+            max_in_flight: 2,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+        };
+        NotionClient::new(settings, |_tokens| ()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_fails_its_stream_and_keeps_what_the_others_do() {
+        let notion = FakeNotion::start_blocking(sample_workspace());
+        let (emitter, writer) = Writer::new();
+        let writing = thread::spawn(move || {
+            let mut output = Vec::new();
+            writer.run(&mut output).unwrap();
+            String::from_utf8(output).unwrap()
+        });
+        let (catalog, state) = (ConfiguredCatalog::default(), InputState::default());
+        let client = client_of(&notion);
+        let streams = STREAMS.iter().map(|stream| {
+            let spec = stream.spec();
+            let state =
+                StreamState::parse(spec.name, spec.state_form, "", DateTime::UNIX_EPOCH, None).unwrap();
+            StreamRun::new(*stream, &client, state)
+        });
+        let streams: Vec<StreamRun> = streams.collect();
+        let request = ReadRequest {
+            client: client.clone(),
+            emitter,
+            catalog: &catalog,
+            state: &state,
+            start_date: DateTime::UNIX_EPOCH,
+            lookback: TimeDelta::zero(),
+            complete_properties: true,
+            worker_count: 2,
+            policy: CheckpointPolicy::default(),
+            now: Utc::now(),
+        };
+        let run = new_run(request, streams);
+        let pages = STREAMS.iter().position(|stream| stream.spec().name == "pages").unwrap();
+        // It is one more than were counted, which breaks an invariant and so panics.
+        run.queue.push(Task::Complete(Box::new(Completing {
+            stream: pages,
+            id: uuid::Uuid::nil(),
+            page: RawObject::parse("{}").unwrap(),
+            truncated: Vec::new(),
+            under: None,
+        })));
+
+        assert_eq!(run.read_all(&[], pending()).await.unwrap(), None);
+        drop(run);
+        let output = writing.join().unwrap();
+        let messages: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let errors: Vec<&Value> =
+            messages.iter().filter_map(|message| message.pointer("/trace/error")).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0]["stream_descriptor"]["name"], "pages");
+        assert_eq!(errors[0]["failure_type"], "system_error");
+        for stream in STREAMS {
+            let name = stream.spec().name;
+            let of_stream = |message: &&Value| {
+                message.pointer("/trace/stream_status/stream_descriptor/name").is_some_and(|of| *of == name)
+            };
+            let last = messages.iter().rfind(of_stream).unwrap();
+            let expected = if name == "pages" { "INCOMPLETE" } else { "COMPLETE" };
+            assert_eq!(last["trace"]["stream_status"]["status"], expected, "{name}");
+            let records = messages.iter().filter(|message| message["record"]["stream"] == name).count();
+            assert!(records > 0, "{name}");
+        }
+    }
 }

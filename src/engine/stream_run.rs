@@ -115,7 +115,7 @@ impl StreamRun {
         }
         let since = self.state.since(Some(page));
         let retried = self.state.retry().pages.get(&page);
-        retried.map_or(since, |cursor| self.from_start(*cursor).min(since))
+        retried.map_or(since, |cursor| self.or_start(*cursor).min(since))
     }
 
     /// The time from which rows of a data source are wanted, where it is earlier than for others: it is tried again,
@@ -124,11 +124,11 @@ impl StreamRun {
         if self.is_found_source(source, inventory) {
             return Some(self.state.start());
         }
-        self.state.retry().data_sources.get(&source).map(|cursor| self.from_start(*cursor))
+        self.state.retry().data_sources.get(&source).map(|cursor| self.or_start(*cursor))
     }
 
-    /// Whether no listing showed a page to an earlier run and this stream's state does not know of it: it was found later, perhaps by
-    /// another stream. A position in the walk then says nothing about it.
+    /// Whether no listing showed a page to an earlier run, and this stream's state does not know of it: another
+    /// stream's does. A position in the walk then says nothing about it.
     fn is_found_page(&self, page: Uuid, inventory: &Inventory) -> bool {
         inventory.is_unlisted(page) && !self.state.unlisted().pages.contains(&page)
     }
@@ -153,7 +153,7 @@ impl StreamRun {
         self.since_of_source(id, inventory).map_or(since, |earlier| earlier.min(since))
     }
 
-    fn from_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    fn or_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
         cursor.map_or(self.state.start(), |cursor| cursor.max(self.state.start()))
     }
 

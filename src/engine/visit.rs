@@ -68,6 +68,11 @@ impl Visit<'_> {
         })
     }
 
+    /// Fails when the integration may read no content at all: then a refusal was not about one object.
+    pub async fn assert_content_is_readable(&self) -> Result<(), ReadError> {
+        self.run.assert_content_is_readable(&self.stream.client).await
+    }
+
     /// Starts a batch for the records of a result page.
     pub fn batch(&self, page: &ResultPage) -> RecordBatch {
         RecordBatch::new(&self.stream.name).with_room(page.record_room())

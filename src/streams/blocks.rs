@@ -77,6 +77,9 @@ impl Blocks {
                     Some(
                         ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. },
                     ) => {
+                        if matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
+                            visit.assert_content_is_readable().await?;
+                        }
                         skip_subtree(visit, &node, error.api_error());
                         return Ok(());
                     }

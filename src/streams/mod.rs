@@ -11,9 +11,9 @@ mod pages;
 mod registry;
 mod users;
 
-use crate::record;
-
-pub use crate::record::RawObject;
 pub use completion::{Completion, TruncatedValue, complete_page, computed_properties, truncated_values};
 pub use drift::SchemaDrift;
 pub use registry::{ObjectKind, PageReader, PageScope, STREAMS, Source, SourceStream, StreamSpec, catalog};
+
+use crate::record;
+pub use crate::record::RawObject;
