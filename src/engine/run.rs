@@ -76,7 +76,7 @@ pub struct CheckpointPolicy {
     pub interval: Duration,
     /// At least after so many records, when there is progress.
     pub records: u64,
-    /// At least so often in the whole walk: what a short one has done is not lost either.
+    /// At least so often in the whole walk, for a short one is over before the others are due; 0 is never.
     pub walk_parts: usize,
     /// An unchanged state is sent again when nothing else was for so long.
     pub life_sign: Duration,

@@ -7,6 +7,7 @@
 //! first argument that names the role), so that their CPU time and memory are told apart.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are for people, on stdout")]
+#![expect(clippy::cast_precision_loss, reason = "the counts are far below 2^52")]
 
 mod floor;
 mod machine;
@@ -27,8 +28,11 @@ use source_notion::{Settings, run};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The parts of the benchmark, and what they measure.
-const PARTS: [(&str, &str, fn() -> Outcome<()>); 9] = [
+/// A name, what is measured, and what measures it.
+type Part = (&'static str, &'static str, fn() -> Outcome<()>);
+
+/// The parts of the benchmark.
+const PARTS: [Part; 9] = [
     ("small", "full reads of 300 and 3,000 pages, beside the floor", reads::small),
     ("large", "full read of 50,000 pages with 1,000,000 blocks, beside the floor", reads::large),
     ("requests", "requests of a full sync of all streams", promises::requests),

@@ -46,7 +46,9 @@ impl Usage {
         BufReader::new(stderr).read_to_string(&mut text)?;
         let mut lines: Vec<&str> = text.lines().collect();
         let last: Value = lines.pop().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
-        lines.into_iter().for_each(|line| eprintln!("{line}"));
+        for line in lines {
+            eprintln!("{line}");
+        }
         let number = |name: &str| last.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
         Ok(Self { cpu_seconds: number("ticks") / TICKS_PER_SECOND, peak_mib: number("peak_kib") / 1024.0 })
     }
