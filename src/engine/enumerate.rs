@@ -13,23 +13,18 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    PageRef, ReadError,
-    inventory::Sighting,
-    run::{Completing, Run, Task},
-    stream_run::StreamRun,
+    ReadError,
+    observe::Batches,
+    run::{Run, Task},
     walk::Root,
 };
 use crate::{
-    client::{ApiError, ListRequest, NotionClient, ResultPage},
-    protocol::RecordBatch,
-    streams::{Completion, ObjectKind, RawObject, complete_page, computed_properties, truncated_values},
+    client::{ApiError, ListRequest, NotionClient},
+    streams::{ObjectKind, RawObject},
 };
 
 /// How often the head of search is looked at again for pages that were edited meanwhile.
 const MAX_SEARCH_PASSES: usize = 10;
-
-/// How many pages may wait for their cut values before the enumeration waits for them.
-const MAX_COMPLETING: usize = 200;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Direction {
@@ -303,219 +298,6 @@ impl Run {
         earlier.fold(self.scope.since, DateTime::min)
     }
 
-    /// Takes in the results of a listing; returns their times, in order.
-    async fn observe_results(
-        &self,
-        page: &ResultPage,
-        data_source: Option<Uuid>,
-        under: Option<&Rc<Root>>,
-    ) -> Result<Vec<DateTime<Utc>>, ReadError> {
-        let mut batches = Batches::new(self);
-        let mut times = Vec::new();
-        for result in page.results() {
-            let Some(object) = result else {
-                self.skip_object(ObjectKind::Page, "result that is not an object");
-                continue;
-            };
-            times.extend(object.time("last_edited_time"));
-            if object.text("object").as_deref() == Some("data_source") {
-                self.observe_data_source(object, under, &mut batches);
-            } else {
-                self.observe_page(object, data_source, under, &mut batches).await?;
-            }
-        }
-        batches.send(self).await?;
-        Ok(times)
-    }
-
-    /// Takes in a page: a record if it is new and wanted, and its parents.
-    async fn observe_page(
-        &self,
-        page: RawObject<'_>,
-        data_source: Option<Uuid>,
-        under: Option<&Rc<Root>>,
-        batches: &mut Batches,
-    ) -> Result<(), ReadError> {
-        let id = page.id("id");
-        let time = page.time("last_edited_time");
-        if let Some(id) = id {
-            // A page without a time cannot be told old: it counts as edited now.
-            let seen_as = time.unwrap_or(self.began());
-            let (sighting, is_first_early) = {
-                let mut inventory = self.inventory.borrow_mut();
-                let parent = page.object("parent").and_then(|parent| parent.id("data_source_id"));
-                inventory.see_parents(parent);
-                let is_early = |source: &Uuid| {
-                    self.page_streams().any(|stream| stream.since_of_source(*source, &inventory).is_some())
-                };
-                let source = data_source.or(parent).filter(is_early);
-                let is_first_early = source.is_some_and(|source| inventory.see_early_row(id, source));
-                (inventory.see_page(id, seen_as), is_first_early)
-            };
-            // A row that search showed before its data source was known may have been left out as too old.
-            let was_left_out = || {
-                let stream = self.stream_run_of(ObjectKind::Page);
-                is_first_early
-                    && stream
-                        .is_some_and(|stream| seen_as < stream.since_of_page(id, &self.inventory.borrow()))
-            };
-            if sighting == Sighting::Known && !was_left_out() {
-                return Ok(());
-            }
-            if sighting == Sighting::New {
-                if let Some(root) = under {
-                    self.walk_found(PageRef { last_edited_time: seen_as, id }, root);
-                }
-                if time.is_some_and(|time| self.page_streams().all(|stream| time < stream.state.start())) {
-                    self.pages_before_start.set(self.pages_before_start.get() + 1);
-                }
-            }
-        } else {
-            self.skip_object(ObjectKind::Page, "page without a valid id, whose content cannot be read");
-        }
-        let Some((index, stream)) = self.running_stream_of(ObjectKind::Page) else { return Ok(()) };
-        let since = match (id, under) {
-            (Some(id), Some(root)) => stream.since_below(id, root.top().page.id, &self.inventory.borrow()),
-            (Some(id), None) => stream.since(id, &self.inventory.borrow()),
-            (None, _) => stream.state.start(),
-        };
-        if !stream.includes(time, since) {
-            return Ok(());
-        }
-        let truncated = if self.complete_properties { truncated_values(&page) } else { Vec::new() };
-        match id {
-            Some(id) if !truncated.is_empty() => {
-                let page = page.into_owned();
-                let under = under.map(Rc::clone);
-                let completing = Completing { stream: index, id, page, truncated, under };
-                self.begin_completing(completing).await
-            }
-            _ => {
-                batches.pages.push_record(stream, page);
-                batches.whole.extend(id.filter(|id| stream.retry().pages.contains_key(id)));
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes in a data source: a record if it is new and wanted, and its rows.
-    fn observe_data_source(
-        &self,
-        data_source: RawObject<'_>,
-        under: Option<&Rc<Root>>,
-        batches: &mut Batches,
-    ) {
-        let time = data_source.time("last_edited_time");
-        let Some(id) = data_source.id("id") else {
-            self.skip_object(
-                ObjectKind::DataSource,
-                "data source without a valid id, whose rows cannot be listed",
-            );
-            self.add_data_source(data_source, time, None, batches);
-            return;
-        };
-        let sighting = self.inventory.borrow_mut().see_data_source(id, time.unwrap_or(self.began()));
-        if sighting == Sighting::Known {
-            return;
-        }
-        if sighting == Sighting::New && self.scope.rows {
-            // Search shows trashed data sources, but their rows are gone.
-            if data_source.is_true("in_trash") {
-                self.skip_object(ObjectKind::Page, "rows of a data source in the trash");
-            } else {
-                for archived in [true, false] {
-                    if let Some(root) = under {
-                        root.begin();
-                    }
-                    let under = under.map(Rc::clone);
-                    self.queue.push(Task::Query { data_source: id, archived, under });
-                }
-            }
-        }
-        let since = self
-            .stream_run_of(ObjectKind::DataSource)
-            .map(|stream| stream.since_for_data_source(id, under.is_some(), &self.inventory.borrow()));
-        self.add_data_source(data_source, time, since, batches);
-    }
-
-    fn add_data_source(
-        &self,
-        data_source: RawObject<'_>,
-        time: Option<DateTime<Utc>>,
-        since: Option<DateTime<Utc>>,
-        batches: &mut Batches,
-    ) {
-        if let Some((_index, stream)) = self.running_stream_of(ObjectKind::DataSource)
-            && stream.includes(time, since.unwrap_or(stream.state.since(None)))
-        {
-            batches.data_sources.push_record(stream, data_source);
-        }
-    }
-
-    fn stream_run_of(&self, kind: ObjectKind) -> Option<&StreamRun> {
-        self.stream_of(kind).and_then(|index| self.streams.get(index))
-    }
-
-    fn running_stream_of(&self, kind: ObjectKind) -> Option<(usize, &StreamRun)> {
-        let index = self.stream_of(kind)?;
-        self.streams.get(index).filter(|stream| !stream.is_stopped()).map(|stream| (index, stream))
-    }
-
-    /// Has a page completed by whoever is free, or here and now when too many are waiting.
-    async fn begin_completing(&self, completing: Completing) -> Result<(), ReadError> {
-        if self.completing.get() >= MAX_COMPLETING {
-            return self.complete(completing).await;
-        }
-        self.completing.set(self.completing.get() + 1);
-        if let Some(root) = &completing.under {
-            root.begin();
-        }
-        self.queue.push(Task::Complete(Box::new(completing)));
-        Ok(())
-    }
-
-    /// Completes the cut values of a page and emits it.
-    pub(super) async fn complete(&self, completing: Completing) -> Result<(), ReadError> {
-        let Completing { stream, id, page, truncated, .. } = completing;
-        let Some(stream) = self.streams.get(stream) else { return Ok(()) };
-        if truncated.iter().any(crate::streams::TruncatedValue::is_relation) {
-            let mut incomplete = self.incomplete.borrow_mut();
-            for name in computed_properties(&page) {
-                *incomplete.entry(name).or_default() += 1;
-            }
-        }
-        let Completion { page, failed } = complete_page(&stream.client, id, page, &truncated).await;
-        let mut lasting = None;
-        for (name, error) in failed {
-            *self.incomplete.borrow_mut().entry(name).or_default() += 1;
-            let error = ReadError::from(error);
-            if !error.is_about_one_object() {
-                lasting = Some(error);
-            }
-        }
-        // The page is emitted as far as it is known; the next sync completes it.
-        let mut batch = RecordBatch::new(&stream.name);
-        add_record(&mut batch, stream, page);
-        self.emit(stream, batch).await?;
-        if let Some(error) = lasting {
-            if error.ends_everything() {
-                return Err(error);
-            }
-            stream.fail_page(id, &error, None, &self.inventory.borrow());
-        } else {
-            self.page_is_whole(stream, id);
-        }
-        Ok(())
-    }
-
-    /// The record of a page was sent as a whole: it is not tried again, unless for what may be below it.
-    fn page_is_whole(&self, stream: &StreamRun, id: Uuid) {
-        let mut readers = self.streams.iter().filter(|other| other.page_reader().is_some());
-        if !readers.any(|reader| reader.retry().pages.contains_key(&id)) {
-            stream.page_succeeded(id);
-        }
-    }
-
     /// A data source whose rows cannot be listed.
     pub(super) fn fail_query(&self, data_source: Uuid, archived: bool, error: &ReadError) {
         match error.api_error() {
@@ -538,52 +320,6 @@ impl Run {
             }
         }
     }
-}
-
-/// Records that were met on one result page.
-struct Batches {
-    pages: ObjectBatch,
-    data_sources: ObjectBatch,
-    /// Pages that were to be tried again, and that are whole.
-    whole: Vec<Uuid>,
-}
-
-/// Records of one stream, if it is read.
-struct ObjectBatch {
-    stream: Option<usize>,
-    batch: Option<RecordBatch>,
-}
-
-impl Batches {
-    fn new(run: &Run) -> Self {
-        let of = |kind| ObjectBatch { stream: run.stream_of(kind), batch: None };
-        Self { pages: of(ObjectKind::Page), data_sources: of(ObjectKind::DataSource), whole: Vec::new() }
-    }
-
-    async fn send(self, run: &Run) -> Result<(), ReadError> {
-        for ObjectBatch { stream, batch } in [self.data_sources, self.pages] {
-            if let (Some(stream), Some(batch)) = (stream.and_then(|index| run.streams.get(index)), batch) {
-                run.emit(stream, batch).await?;
-            }
-        }
-        if let Some(stream) = run.stream_run_of(ObjectKind::Page) {
-            self.whole.into_iter().for_each(|id| run.page_is_whole(stream, id));
-        }
-        Ok(())
-    }
-}
-
-impl ObjectBatch {
-    fn push_record(&mut self, stream: &StreamRun, object: RawObject<'_>) {
-        let batch = self.batch.get_or_insert_with(|| RecordBatch::new(&stream.name));
-        add_record(batch, stream, object);
-    }
-}
-
-/// Changes an object into the stream's record and adds it.
-pub(super) fn add_record(batch: &mut RecordBatch, stream: &StreamRun, mut object: RawObject<'_>) {
-    stream.stream.transform(&mut object);
-    stream.add(batch, &object);
 }
 
 fn object_of(value: Value) -> Map<String, Value> {

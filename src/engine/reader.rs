@@ -4,21 +4,22 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     panic::AssertUnwindSafe,
-    rc::Rc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    ReadError, Resume, StateError, StreamState, Unlisted,
+    ReadError, StateError, StreamState, Unlisted,
     inventory::Inventory,
+    observe::add_record,
     progress::Progress,
     queue::TaskQueue,
     run::{CheckpointPolicy, Run, Task},
     scope::Scope,
+    settle::About,
     stream_run::StreamRun,
     to_minute,
     walk::Walk,
@@ -27,8 +28,8 @@ use crate::{
     client::{ApiError, ListRequest, NotionClient},
     error::describe_read_error,
     protocol::{
-        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StatusReason,
-        StreamDescriptor, StreamStatus, SyncMode,
+        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StreamDescriptor,
+        StreamStatus, SyncMode,
     },
     streams::{PageReader, STREAMS, Source},
 };
@@ -317,325 +318,12 @@ impl Run {
                     continue;
                 };
                 if object.id("id").is_none_or(|id| listing.is_new(id)) {
-                    super::enumerate::add_record(&mut batch, stream, object);
+                    add_record(&mut batch, stream, object);
                 }
             }
             self.emit(stream, batch).await?;
         }
         Ok(())
-    }
-
-    /// Decides what a failed task means for the streams.
-    fn settle(&self, about: &About, error: &ReadError) {
-        if error.ends_everything() {
-            return self.abort(error);
-        }
-        let reached = || self.walk.borrow().reached(self.until());
-        match about {
-            About::Stream(index) => {
-                if let Some(stream) = self.streams.get(*index) {
-                    stream.stop(error, reached());
-                }
-            }
-            About::Search(kind) => self.settle_search(*kind, error),
-            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
-            About::Page { id, .. } if error.is_about_one_object() => {
-                self.unlisted.borrow_mut().pages.remove(id);
-                self.skip_object(crate::streams::ObjectKind::Page, "page not found or not shared");
-                self.page_streams().for_each(|stream| stream.page_succeeded(*id));
-            }
-            About::Page { id, root: None } => {
-                let inventory = self.inventory.borrow();
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached(), &inventory));
-            }
-            About::DataSource { id, .. } if error.is_about_one_object() => {
-                self.unlisted.borrow_mut().data_sources.remove(id);
-                let reason = "data source not found or not shared";
-                self.skip_object(crate::streams::ObjectKind::DataSource, reason);
-                self.streams.iter().for_each(|stream| stream.data_source_succeeded(*id));
-            }
-            About::DataSource { id, root: None } => {
-                self.fail_query(*id, false, error);
-                let own = self.stream_of(crate::streams::ObjectKind::DataSource);
-                if let Some(stream) = own.and_then(|index| self.streams.get(index)) {
-                    stream.fail_data_source(*id, error, &self.inventory.borrow());
-                }
-            }
-            About::Database { .. } if error.is_about_one_object() => {
-                let reason = "database that is a linked view, or not shared";
-                self.skip_object(crate::streams::ObjectKind::DataSource, reason);
-            }
-            About::Page { root, .. } | About::DataSource { root, .. } | About::Database { root } => {
-                self.settle_below(root.as_ref(), error);
-            }
-            About::Completion(index) => {
-                if let Some(stream) = self.streams.get(*index) {
-                    stream.fail(error);
-                }
-            }
-            About::Visit { stream: index, root } => {
-                let denied = matches!(error.api_error(), Some(ApiError::Forbidden { .. }));
-                if let Some(stream) = self.streams.get(*index).filter(|_| denied) {
-                    return stream.stop(error, reached());
-                }
-                self.fail_root(*index, root, error);
-                // Those that failed before come first and may fail for ever; they say nothing about the others.
-                let top = root.top().page.id;
-                if !self.streams.iter().any(|stream| stream.state.retry().pages.contains_key(&top)) {
-                    self.give_up_if_hopeless(error);
-                }
-            }
-        }
-    }
-
-    /// Without search nothing is known; where it is cut, the rest is still worth reading.
-    fn settle_search(&self, kind: crate::streams::ObjectKind, error: &ReadError) {
-        let is_partial = matches!(error, ReadError::SearchGap { .. });
-        for stream in &self.streams {
-            let concerned = match stream.stream.source() {
-                Source::Listing(_) => false,
-                Source::Enumeration(of) => of == kind || of == crate::streams::ObjectKind::Page,
-                Source::Pages(_) => true,
-            };
-            if concerned && is_partial {
-                stream.fail_listing(error);
-            } else if concerned {
-                stream.stop(error, None);
-            }
-        }
-    }
-
-    /// Something below a page failed: the page is tried again by the streams that find such things.
-    fn settle_below(&self, root: Option<&Rc<super::walk::Root>>, error: &ReadError) {
-        let Some(root) = root else { return };
-        for (index, stream) in self.streams.iter().enumerate() {
-            if stream.page_reader().is_some_and(PageReader::finds_objects) {
-                self.fail_root(index, root, error);
-            }
-        }
-    }
-
-    /// When every worker fails twice in a row, Notion is down, and trying page after page would take hours.
-    fn give_up_if_hopeless(&self, error: &ReadError) {
-        let failures = self.failures_in_a_row.get() + 1;
-        self.failures_in_a_row.set(failures);
-        if failures >= self.worker_count * 2 {
-            warn!("{failures} pages failed in a row, so the sync stops here.");
-            self.abort(error);
-        }
-    }
-
-    /// Sends the streams' states when it is time and the walk got further.
-    async fn checkpoint_if_due(&self) {
-        let (done, pages) = self.walk.borrow().progress();
-        let newly_done = done.saturating_sub(self.done_at_checkpoint.get());
-        let is_due = self.last_checkpoint.get().elapsed() >= self.policy.interval
-            || self.records_since_checkpoint.get() >= self.policy.records
-            || (newly_done > 0 && newly_done * self.policy.walk_parts >= pages);
-        if !is_due || self.is_checkpointing.replace(true) {
-            return;
-        }
-        let before = self.records_since_checkpoint.get();
-        if self.send_states(false).await.is_ok() {
-            self.last_checkpoint.set(Instant::now());
-            self.done_at_checkpoint.set(done);
-            self.records_since_checkpoint.set(self.records_since_checkpoint.get() - before);
-        }
-        self.is_checkpointing.set(false);
-    }
-
-    /// Sends the state of each stream whose walk got further, or of all.
-    async fn send_states(&self, all: bool) -> Result<(), OutputClosed> {
-        for stream in &self.streams {
-            let walk = self.walk.borrow().reached(self.until());
-            let reached = stream.reached(walk);
-            let is_further =
-                stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
-            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
-            if is_wanted && !stream.is_finished() {
-                let state = self.state_in_progress(stream, reached);
-                stream.set_sent_at(reached);
-                self.emitter.state(&stream.name, state).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
-    async fn keep_informed(&self, progress: &Progress<'_>) {
-        let mut announced = self.client.gate().subscribe();
-        let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
-        let mut ticks = interval(tick);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut was_held = false;
-        loop {
-            ticks.tick().await;
-            let hold = *announced.borrow_and_update();
-            let is_held = hold.is_some_and(|hold| !hold.remaining().is_zero());
-            if let Some(hold) = hold.filter(|_| is_held && !was_held) {
-                info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
-            }
-            if is_held != was_held {
-                let reason = hold.filter(|_| is_held).map(|hold| StatusReason::RateLimited {
-                    quota_reset_ms: hold.reset_at.timestamp_millis(),
-                });
-                if self.tell_running(reason).await.is_err() {
-                    return;
-                }
-                was_held = is_held;
-            }
-            if self.emitter.flush().await.is_err() {
-                return;
-            }
-            self.checkpoint_if_due().await;
-            let silence_ms = Utc::now().timestamp_millis() - self.last_sign_of_life_ms();
-            if u128::try_from(silence_ms).unwrap_or_default() >= self.policy.life_sign.as_millis()
-                && self.send_states(true).await.is_err()
-            {
-                return;
-            }
-            if progress.tick(hold.filter(|_| is_held)).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn last_sign_of_life_ms(&self) -> i64 {
-        let since_start = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.emitter.last_life_sign_ms().max(Utc::now().timestamp_millis() - since_start)
-    }
-
-    async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
-            let descriptor = StreamDescriptor::new(&*stream.name);
-            let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
-            self.emitter.message(&message).await?;
-        }
-        Ok(())
-    }
-
-    /// Completes the streams that nothing can be added to any more.
-    async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
-        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
-            if self.finish(stream).await.is_err() {
-                // Whoever watches the output ends the run.
-                return;
-            }
-        }
-    }
-
-    /// The last state and status of a stream, unless they were sent before.
-    async fn finish(&self, stream: &StreamRun) -> Result<(), OutputClosed> {
-        if stream.is_finished() {
-            return Ok(());
-        }
-        let spec = stream.stream.spec();
-        let failure = stream.failure();
-        if let Some(failure) = &failure {
-            self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(&stream.name)))).await?;
-        }
-        let state = match (spec.cursor_field, &failure) {
-            (None, _) => {
-                let mut marker = serde_json::Map::new();
-                marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
-                marker
-            }
-            // What only the trees lead to was not found, though all listings were read: the old cursor stays.
-            (Some(_), None) if self.misses_trees(stream) => {
-                self.state_in_progress(stream, stream.state.resume())
-            }
-            (Some(field), None) => self.finished_state(stream, field),
-            (Some(field), Some(_)) => self.failed_state(stream, field),
-        };
-        self.emitter.state(&stream.name, state).await?;
-        let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
-        self.status(stream, status).await?;
-        stream.set_finished();
-        Ok(())
-    }
-
-    /// Whether the objects of a stream can be found below pages, and these were not all read.
-    fn misses_trees(&self, stream: &StreamRun) -> bool {
-        matches!(stream.stream.source(), Source::Enumeration(_))
-            && self
-                .streams
-                .iter()
-                .any(|other| other.is_stopped() && other.page_reader().is_some_and(PageReader::finds_objects))
-    }
-
-    /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
-    fn failed_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        if stream.misses_only_retried() && !self.misses_trees(stream) {
-            return self.finished_state(stream, field);
-        }
-        self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
-    }
-
-    fn finished_state(&self, stream: &StreamRun, field: &str) -> serde_json::Map<String, serde_json::Value> {
-        let retry = stream.retry_when_finished(&self.inventory.borrow());
-        stream.state.finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
-    }
-
-    fn state_in_progress(
-        &self,
-        stream: &StreamRun,
-        reached: Option<Resume>,
-    ) -> serde_json::Map<String, serde_json::Value> {
-        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
-        stream.state.in_progress(reached, &stream.retry(), &unlisted)
-    }
-
-    /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which
-    /// the enumeration began, less the lookback. Whatever is edited while a sync runs is read again by the next.
-    fn cursor_reached(&self, stream: &StreamRun) -> DateTime<Utc> {
-        let inventory = self.inventory.borrow();
-        let newest = match stream.stream.source() {
-            Source::Enumeration(crate::streams::ObjectKind::DataSource) => inventory.newest_data_source(),
-            Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
-            Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
-        };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
-        let cursor = newest - self.lookback;
-        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state.start())
-    }
-}
-
-/// What a task is about, to tell what its failure means.
-#[derive(Debug)]
-enum About {
-    Stream(usize),
-    Search(crate::streams::ObjectKind),
-    Query { data_source: uuid::Uuid, archived: bool },
-    Page { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
-    DataSource { id: uuid::Uuid, root: Option<Rc<super::walk::Root>> },
-    Database { root: Option<Rc<super::walk::Root>> },
-    Completion(usize),
-    Visit { stream: usize, root: Rc<super::walk::Root> },
-}
-
-impl About {
-    /// Whether it is about one object of the enumeration.
-    fn is_one_object(&self) -> bool {
-        match self {
-            Self::Query { .. } | Self::Page { .. } | Self::DataSource { .. } | Self::Database { .. } => true,
-            Self::Stream(_) | Self::Search(_) | Self::Completion(_) | Self::Visit { .. } => false,
-        }
-    }
-
-    fn of(task: &Task) -> Self {
-        let root = task.root().cloned();
-        match task {
-            Task::List { stream } => Self::Stream(*stream),
-            Task::Search(kind) => Self::Search(*kind),
-            Task::Query { data_source, archived, .. } => {
-                Self::Query { data_source: *data_source, archived: *archived }
-            }
-            Task::FetchPage { id, .. } => Self::Page { id: *id, root },
-            Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },
-            Task::FetchDatabase { .. } => Self::Database { root },
-            Task::Complete(completing) => Self::Completion(completing.stream),
-            Task::Visit { stream, root, .. } => Self::Visit { stream: *stream, root: Rc::clone(root) },
-        }
     }
 }
 

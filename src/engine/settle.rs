@@ -1,0 +1,157 @@
+//! What a failure means for the streams: skipped, tried again by the next sync, or the end.
+
+use std::rc::Rc;
+
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{
+    ReadError,
+    run::{Run, Task},
+    walk::Root,
+};
+use crate::{
+    client::ApiError,
+    streams::{ObjectKind, PageReader, Source},
+};
+
+/// What a task is about, to tell what its failure means.
+#[derive(Debug)]
+pub(super) enum About {
+    Stream(usize),
+    Search(ObjectKind),
+    Query { data_source: Uuid, archived: bool },
+    Page { id: Uuid, root: Option<Rc<Root>> },
+    DataSource { id: Uuid, root: Option<Rc<Root>> },
+    Database { root: Option<Rc<Root>> },
+    Completion(usize),
+    Visit { stream: usize, root: Rc<Root> },
+}
+
+impl About {
+    /// Whether it is about one object of the enumeration.
+    pub(super) fn is_one_object(&self) -> bool {
+        match self {
+            Self::Query { .. } | Self::Page { .. } | Self::DataSource { .. } | Self::Database { .. } => true,
+            Self::Stream(_) | Self::Search(_) | Self::Completion(_) | Self::Visit { .. } => false,
+        }
+    }
+
+    pub(super) fn of(task: &Task) -> Self {
+        let root = task.root().cloned();
+        match task {
+            Task::List { stream } => Self::Stream(*stream),
+            Task::Search(kind) => Self::Search(*kind),
+            Task::Query { data_source, archived, .. } => {
+                Self::Query { data_source: *data_source, archived: *archived }
+            }
+            Task::FetchPage { id, .. } => Self::Page { id: *id, root },
+            Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },
+            Task::FetchDatabase { .. } => Self::Database { root },
+            Task::Complete(completing) => Self::Completion(completing.stream),
+            Task::Visit { stream, root, .. } => Self::Visit { stream: *stream, root: Rc::clone(root) },
+        }
+    }
+}
+
+impl Run {
+    /// Decides what a failed task means for the streams.
+    pub(super) fn settle(&self, about: &About, error: &ReadError) {
+        if error.ends_everything() {
+            return self.abort(error);
+        }
+        let reached = || self.walk.borrow().reached(self.until());
+        match about {
+            About::Stream(index) => {
+                if let Some(stream) = self.streams.get(*index) {
+                    stream.stop(error, reached());
+                }
+            }
+            About::Search(kind) => self.settle_search(*kind, error),
+            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
+            About::Page { id, .. } if error.is_about_one_object() => {
+                self.unlisted.borrow_mut().pages.remove(id);
+                self.skip_object(ObjectKind::Page, "page not found or not shared");
+                self.page_streams().for_each(|stream| stream.page_succeeded(*id));
+            }
+            About::Page { id, root: None } => {
+                let inventory = self.inventory.borrow();
+                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached(), &inventory));
+            }
+            About::DataSource { id, .. } if error.is_about_one_object() => {
+                self.unlisted.borrow_mut().data_sources.remove(id);
+                let reason = "data source not found or not shared";
+                self.skip_object(ObjectKind::DataSource, reason);
+                self.streams.iter().for_each(|stream| stream.data_source_succeeded(*id));
+            }
+            About::DataSource { id, root: None } => {
+                self.fail_query(*id, false, error);
+                let own = self.stream_of(ObjectKind::DataSource);
+                if let Some(stream) = own.and_then(|index| self.streams.get(index)) {
+                    stream.fail_data_source(*id, error, &self.inventory.borrow());
+                }
+            }
+            About::Database { .. } if error.is_about_one_object() => {
+                let reason = "database that is a linked view, or not shared";
+                self.skip_object(ObjectKind::DataSource, reason);
+            }
+            About::Page { root, .. } | About::DataSource { root, .. } | About::Database { root } => {
+                self.settle_below(root.as_ref(), error);
+            }
+            About::Completion(index) => {
+                if let Some(stream) = self.streams.get(*index) {
+                    stream.fail(error);
+                }
+            }
+            About::Visit { stream: index, root } => {
+                let denied = matches!(error.api_error(), Some(ApiError::Forbidden { .. }));
+                if let Some(stream) = self.streams.get(*index).filter(|_| denied) {
+                    return stream.stop(error, reached());
+                }
+                self.fail_root(*index, root, error);
+                // Those that failed before come first and may fail for ever; they say nothing about the others.
+                let top = root.top().page.id;
+                if !self.streams.iter().any(|stream| stream.state.retry().pages.contains_key(&top)) {
+                    self.give_up_if_hopeless(error);
+                }
+            }
+        }
+    }
+
+    /// Without search nothing is known; where it is cut, the rest is still worth reading.
+    fn settle_search(&self, kind: ObjectKind, error: &ReadError) {
+        let is_partial = matches!(error, ReadError::SearchGap { .. });
+        for stream in &self.streams {
+            let concerned = match stream.stream.source() {
+                Source::Listing(_) => false,
+                Source::Enumeration(of) => of == kind || of == ObjectKind::Page,
+                Source::Pages(_) => true,
+            };
+            if concerned && is_partial {
+                stream.fail_listing(error);
+            } else if concerned {
+                stream.stop(error, None);
+            }
+        }
+    }
+
+    /// Something below a page failed: the page is tried again by the streams that find such things.
+    fn settle_below(&self, root: Option<&Rc<Root>>, error: &ReadError) {
+        let Some(root) = root else { return };
+        for (index, stream) in self.streams.iter().enumerate() {
+            if stream.page_reader().is_some_and(PageReader::finds_objects) {
+                self.fail_root(index, root, error);
+            }
+        }
+    }
+
+    /// When every worker fails twice in a row, Notion is down, and trying page after page would take hours.
+    fn give_up_if_hopeless(&self, error: &ReadError) {
+        let failures = self.failures_in_a_row.get() + 1;
+        self.failures_in_a_row.set(failures);
+        if failures >= self.worker_count * 2 {
+            warn!("{failures} pages failed in a row, so the sync stops here.");
+            self.abort(error);
+        }
+    }
+}

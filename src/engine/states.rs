@@ -1,0 +1,129 @@
+//! The states of a run: checkpoints on the way, and the last one of each stream.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::{Resume, run::Run, stream_run::StreamRun};
+use crate::{
+    protocol::{AirbyteMessage, OutputClosed, StreamStatus},
+    streams::{ObjectKind, PageReader, Source},
+};
+
+impl Run {
+    /// Sends the streams' states when it is time and the walk got further.
+    pub(super) async fn checkpoint_if_due(&self) {
+        let (done, pages) = self.walk.borrow().progress();
+        let newly_done = done.saturating_sub(self.done_at_checkpoint.get());
+        let is_due = self.last_checkpoint.get().elapsed() >= self.policy.interval
+            || self.records_since_checkpoint.get() >= self.policy.records
+            || (newly_done > 0 && newly_done * self.policy.walk_parts >= pages);
+        if !is_due || self.is_checkpointing.replace(true) {
+            return;
+        }
+        let before = self.records_since_checkpoint.get();
+        if self.send_states(false).await.is_ok() {
+            self.last_checkpoint.set(Instant::now());
+            self.done_at_checkpoint.set(done);
+            self.records_since_checkpoint.set(self.records_since_checkpoint.get() - before);
+        }
+        self.is_checkpointing.set(false);
+    }
+
+    /// Sends the state of each stream whose walk got further, or of all.
+    pub(super) async fn send_states(&self, all: bool) -> Result<(), OutputClosed> {
+        for stream in &self.streams {
+            let walk = self.walk.borrow().reached(self.until());
+            let reached = stream.reached(walk);
+            let is_further =
+                stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
+            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
+            if is_wanted && !stream.is_finished() {
+                let state = self.state_in_progress(stream, reached);
+                stream.set_sent_at(reached);
+                self.emitter.state(&stream.name, state).await?;
+            }
+        }
+        Ok(())
+    }
+    /// Completes the streams that nothing can be added to any more.
+    pub(super) async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
+            if self.finish(stream).await.is_err() {
+                // Whoever watches the output ends the run.
+                return;
+            }
+        }
+    }
+
+    /// The last state and status of a stream, unless they were sent before.
+    pub(super) async fn finish(&self, stream: &StreamRun) -> Result<(), OutputClosed> {
+        if stream.is_finished() {
+            return Ok(());
+        }
+        let spec = stream.stream.spec();
+        let failure = stream.failure();
+        if let Some(failure) = &failure {
+            self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(&stream.name)))).await?;
+        }
+        let state = match (spec.cursor_field, &failure) {
+            (None, _) => {
+                let mut marker = Map::new();
+                marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
+                marker
+            }
+            // What only the trees lead to was not found, though all listings were read: the old cursor stays.
+            (Some(_), None) if self.misses_trees(stream) => {
+                self.state_in_progress(stream, stream.state.resume())
+            }
+            (Some(field), None) => self.finished_state(stream, field),
+            (Some(field), Some(_)) => self.failed_state(stream, field),
+        };
+        self.emitter.state(&stream.name, state).await?;
+        let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
+        self.status(stream, status).await?;
+        stream.set_finished();
+        Ok(())
+    }
+
+    /// Whether the objects of a stream can be found below pages, and these were not all read.
+    fn misses_trees(&self, stream: &StreamRun) -> bool {
+        matches!(stream.stream.source(), Source::Enumeration(_))
+            && self
+                .streams
+                .iter()
+                .any(|other| other.is_stopped() && other.page_reader().is_some_and(PageReader::finds_objects))
+    }
+
+    /// The state of a failed stream: the new cursor where only what is on the retry list is missing, else the old.
+    fn failed_state(&self, stream: &StreamRun, field: &str) -> Map<String, Value> {
+        if stream.misses_only_retried() && !self.misses_trees(stream) {
+            return self.finished_state(stream, field);
+        }
+        self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
+    }
+
+    fn finished_state(&self, stream: &StreamRun, field: &str) -> Map<String, Value> {
+        let retry = stream.retry_when_finished(&self.inventory.borrow());
+        stream.state.finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
+    }
+
+    fn state_in_progress(&self, stream: &StreamRun, reached: Option<Resume>) -> Map<String, Value> {
+        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
+        stream.state.in_progress(reached, &stream.retry(), &unlisted)
+    }
+
+    /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which
+    /// the enumeration began, less the lookback. Whatever is edited while a sync runs is read again by the next.
+    fn cursor_reached(&self, stream: &StreamRun) -> DateTime<Utc> {
+        let inventory = self.inventory.borrow();
+        let newest = match stream.stream.source() {
+            Source::Enumeration(ObjectKind::DataSource) => inventory.newest_data_source(),
+            Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
+            Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
+        };
+        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
+        let cursor = newest - self.lookback;
+        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state.start())
+    }
+}
