@@ -56,14 +56,14 @@ fn a_working_token_is_told_with_its_workspace_and_how_much_it_sees() {
 #[test]
 fn nothing_shared_succeeds_and_says_how_to_share() {
     let notion = FakeNotion::start_blocking(Workspace::new());
-    insta::assert_snapshot!(check(&Connector::new(&notion)), @r#"SUCCEEDED: Connected as the integration "Fake integration" in the workspace "Fake workspace". Nothing is shared with it yet: open a page in Notion, ••• menu, Connections, and choose "Fake integration"; what is below the page is shared with it. Search may take a few minutes to show it."#);
+    insta::assert_snapshot!(check(&Connector::new(&notion)), @r#"SUCCEEDED: Connected as the integration "Fake integration" in the workspace "Fake workspace". Nothing is shared with it yet: open a page in Notion, ••• menu, Add connections, and choose "Fake integration"; what is below the page is shared with it. Search may take a few minutes to show it."#);
 }
 
 #[test]
 fn a_refused_token_is_told_without_a_second_try() {
     let notion = FakeNotion::start_blocking(sample_workspace());
     notion.expire_token();
-    insta::assert_snapshot!(check(&Connector::new(&notion)), @"FAILED: Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the integration's Configuration tab, or authorise again.");
+    insta::assert_snapshot!(check(&Connector::new(&notion)), @"FAILED: Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the integration's Secrets tab, or authorise again.");
     assert_eq!(notion.requests().len(), 1);
 }
 

@@ -71,3 +71,23 @@ fn a_meeting_that_cannot_be_listed_is_read_through_its_parts() {
     assert_eq!(output.record("blocks", inner)["plain_text"], "What was said");
     assert_eq!(output.record("blocks", inner)["depth"], 3);
 }
+
+#[test]
+fn a_read_with_nothing_shared_says_so() {
+    let notion = FakeNotion::start_blocking(Workspace::new());
+    let output = Connector::new(&notion).read();
+    output.assert_complete();
+    let warnings: Vec<String> = output
+        .logs()
+        .into_iter()
+        .filter(|(level, _text)| level == "WARN")
+        .map(|(_level, text)| text)
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "Nothing is shared with the integration, so there is nothing to read: open a page in Notion, ••• menu, Add \
+          connections, and choose the integration."
+        ]
+    );
+}

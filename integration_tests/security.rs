@@ -301,7 +301,7 @@ fn an_expired_token_without_a_refresh_token_is_a_config_error() {
     let output = connector.read();
     assert_eq!(output.exit_code, Some(1));
     let expected = "Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the \
-                    integration's Configuration tab, or authorise again.";
+                    integration's Secrets tab, or authorise again.";
     let expected = BTreeSet::from([("config_error".to_owned(), expected.to_owned())]);
     assert_eq!(error_messages(&output), expected);
     assert_eq!(notion.request_count(Route::OAuthToken), 0);

@@ -21,13 +21,14 @@ use crate::{
     check::check,
     cli::{Cli, Command},
     client::{ClientSettings, NotionClient, RefreshedTokens, RetryPolicy, Timeouts},
-    config::{Config, specification},
+    config::Config,
     engine::{CheckpointPolicy, ReadRequest, Stop, read},
-    error::{Error, Failure},
+    error::{Error, Failure, panic_text},
     protocol::{
         AirbyteMessage, ConfiguredCatalog, ConnectionStatus, Emitter, InputState, LogLayer, LogLevel,
         OutputClosed, Writer,
     },
+    spec::specification,
     streams::catalog,
 };
 
@@ -306,9 +307,4 @@ async fn terminated() {
         }
     }
     std::future::pending::<()>().await;
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

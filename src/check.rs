@@ -48,7 +48,7 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
     let bot = format!("Connected as the integration \"{name}\"{place}.");
     ConnectionStatus::Succeeded(if pages + data_sources == 0 {
         format!(
-            "{bot} Nothing is shared with it yet: open a page in Notion, ••• menu, Connections, and choose \
+            "{bot} Nothing is shared with it yet: open a page in Notion, ••• menu, Add connections, and choose \
              \"{name}\"; what is below the page is shared with it. Search may take a few minutes to show it."
         )
     } else {

@@ -130,7 +130,7 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
         ApiError::Unauthorized { .. } => (
             FailureType::Config,
             "Notion refused the access token (401). It is wrong, expired or revoked: copy it again from the \
-             integration's Configuration tab, or authorise again."
+             integration's Secrets tab, or authorise again."
                 .to_owned(),
         ),
         ApiError::Forbidden { .. } => (
@@ -151,7 +151,7 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
         ),
         ApiError::NotFound { .. } => (
             FailureType::Config,
-            "Notion does not find the object (404). Share it with the integration: ••• menu, Connections.".to_owned(),
+            "Notion does not find the object (404). Share it with the integration: ••• menu, Add connections.".to_owned(),
         ),
         ApiError::Unavailable { status, .. } => (
             FailureType::Transient,
@@ -318,8 +318,107 @@ pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
     }
 }
 
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
 /// An error's words as the beginning of a sentence.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::{ConnectStep, Method};
+
+    fn read(error: &ReadError) -> (FailureType, String) {
+        let failure = describe_read_error(error, "Read content");
+        (failure.failure_type, failure.message)
+    }
+
+    fn failed_with(source: ApiError) -> ListError {
+        let path = "/v1/search".into();
+        RequestError {
+            method: Method::Post,
+            path,
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            request_id: None,
+            source,
+        }
+        .into()
+    }
+
+    #[test]
+    fn what_ends_a_stream_is_told_word_for_word() {
+        let minute = "2026-01-02T03:04:00Z".parse().unwrap();
+        let cases = [
+            (
+                ReadError::SearchGap { newest: minute, oldest: minute },
+                FailureType::Config,
+                "Notion's search shows at most its result limit from either end; pages edited between 2026-01-02 \
+                 03:04:00 UTC and 2026-01-02 03:04:00 UTC that are in no database could not be listed. Split the \
+                 workspace over several integrations, or set a later start date.",
+            ),
+            (
+                ReadError::CrowdedMinute { data_source: uuid::Uuid::nil(), minute },
+                FailureType::Config,
+                "The data source 00000000-0000-0000-0000-000000000000 has more rows created in the minute 2026-01-02 \
+                 03:04:00 UTC than Notion lists in one query; some of them could not be read. Split the data source.",
+            ),
+            (
+                ReadError::TooManyFailures { limit: 100 },
+                FailureType::Transient,
+                "More than 100 pages could not be read, so the stream was stopped. A later sync should succeed.",
+            ),
+            (
+                ReadError::Interrupted,
+                FailureType::Transient,
+                "The sync was stopped from outside. A later sync goes on from here.",
+            ),
+            (
+                ReadError::Panic("detail".to_owned()),
+                FailureType::System,
+                "An unexpected error inside the connector. This is a bug: please report it with the log.",
+            ),
+            (
+                ReadError::List(failed_with(ApiError::RateLimited { status: 429, retry_after: None })),
+                FailureType::Transient,
+                "Notion's rate limit is reached. A later sync should succeed.",
+            ),
+        ];
+        for (error, failure_type, message) in cases {
+            assert_eq!(read(&error), (failure_type, message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_ends_a_check_is_told_word_for_word() {
+        let cases = [
+            (ApiError::Timeout, "Notion did not answer in time. Try again in a few minutes."),
+            (
+                ApiError::CutOff { detail: "reset".to_owned() },
+                "The connection to Notion broke off. Try again in a few minutes.",
+            ),
+        ];
+        for (error, message) in cases {
+            assert_eq!(describe_check_error(&failed_with(error)).message, message);
+        }
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_set_up_is_told_word_for_word() {
+        let error =
+            Error::Client(ApiError::Connect { step: ConnectStep::Tls, detail: "no roots".to_owned() });
+        assert_eq!(
+            error.to_failure().message,
+            "The HTTP client cannot be set up: no connection: no roots. Check the system's TLS configuration."
+        );
+    }
 }

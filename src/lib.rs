@@ -1,7 +1,7 @@
 //! Reads a Notion workspace completely and speaks the Airbyte protocol.
 //!
 //! ```text
-//! cli ─> lib::run ─┬─ spec      config::specification
+//! cli ─> lib::run ─┬─ spec      spec::specification
 //!                  ├─ check     check::check ───────────────┐
 //!                  ├─ discover  streams::catalog             v
 //!                  └─ read      engine::read ─> streams ─> client ─> Notion
@@ -22,6 +22,7 @@ pub mod engine;
 pub mod error;
 pub mod protocol;
 pub mod record;
+pub mod spec;
 pub mod streams;
 
 mod app;

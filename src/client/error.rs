@@ -286,6 +286,30 @@ mod tests {
     }
 
     #[test]
+    fn recorded_errors_are_classified_by_what_they_are() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/recordings/objects/errors.jsonl");
+        let Ok(recorded) = std::fs::read_to_string(path) else { return };
+        for line in recorded.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let status = u16::try_from(line["status"].as_u64().unwrap()).unwrap();
+            let error = classify(status, &line["object"].to_string());
+            let fits = match status {
+                400 | 409 => matches!(
+                    error,
+                    ApiError::Rejected { .. } | ApiError::InvalidCursor | ApiError::Unavailable { .. }
+                ),
+                401 => matches!(error, ApiError::Unauthorized { .. }),
+                403 => matches!(error, ApiError::Forbidden { .. }),
+                404 => matches!(error, ApiError::NotFound { .. }),
+                429 => matches!(error, ApiError::RateLimited { .. }),
+                500.. => matches!(error, ApiError::Unavailable { .. }),
+                _other => false,
+            };
+            assert!(fits, "{line}: {error:?}");
+        }
+    }
+
+    #[test]
     fn a_blocked_connection_is_not_a_rate_limit() {
         let body = r#"{"code":"rate_limited","message":"m",
             "additional_data":{"rate_limit_reason":"public_api_request_blocked"}}"#;

@@ -293,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn recorded_envelopes_are_result_pages() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/recordings/objects/list_envelopes.jsonl");
+        let Ok(recorded) = std::fs::read_to_string(path) else { return };
+        for line in recorded.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let envelope = &line["object"];
+            let page = ResultPage::parse(envelope.to_string()).unwrap();
+            assert_eq!(Some(page.has_more()), envelope["has_more"].as_bool(), "{line}");
+            assert_eq!(page.next_cursor.as_deref(), envelope["next_cursor"].as_str(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_cursor_goes_where_the_method_wants_it() {
         let get = ListRequest::get("/v1/comments?block_id=x").at(Some("a b"), 100);
         assert_eq!(get.target, "/v1/comments?block_id=x&page_size=100&start_cursor=a%20b");

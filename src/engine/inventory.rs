@@ -111,6 +111,11 @@ impl Inventory {
         self.pages.iter().map(|(id, time)| (*id, *time))
     }
 
+    /// Whether nothing was found at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty() && self.data_sources.is_empty()
+    }
+
     pub(super) fn page_count(&self) -> usize {
         self.pages.len()
     }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     client::{ApiError, ListRequest, NotionClient},
-    error::describe_read_error,
+    error::{describe_read_error, panic_text},
     protocol::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StreamDescriptor,
         StreamStatus, SyncMode,
@@ -233,6 +233,12 @@ impl Run {
         .await;
         let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
+        if self.inventory.borrow().is_empty() {
+            warn!(
+                "Nothing is shared with the integration, so there is nothing to read: open a page in Notion, ••• menu, \
+                 Add connections, and choose the integration."
+            );
+        }
         self.begin_walk();
         self.drive(|| self.next_page()).await;
     }
@@ -325,11 +331,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".to_owned())
 }
 
 #[cfg(test)]

@@ -192,3 +192,15 @@ impl Run {
         self.queue.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_life_signs_and_progress_are_as_often_as_promised() {
+        let policy = CheckpointPolicy::default();
+        assert_eq!((policy.interval, policy.records), (Duration::from_mins(1), 10_000));
+        assert_eq!((policy.life_sign, policy.progress), (Duration::from_mins(5), Duration::from_secs(30)));
+    }
+}
