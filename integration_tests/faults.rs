@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
 use source_notion::streams::RawObject;
@@ -607,7 +608,7 @@ fn cut_off(output: &SyncOutput, is_last: impl Fn(&str, &Value) -> bool) -> SyncO
     output
 }
 
-fn at(time: &str) -> chrono::DateTime<chrono::Utc> {
+fn at(time: &str) -> chrono::DateTime<Utc> {
     time.parse().unwrap()
 }
 
@@ -718,4 +719,88 @@ fn listings_alone_do_not_move_a_cursor_past_what_only_unread_trees_lead_to() {
     let second = connector.state(first.state_file(&json!([]))).read();
     second.assert_complete();
     assert!(second.ids("data_sources").contains(&hidden.to_string()));
+}
+
+#[test]
+fn a_proxys_page_does_not_make_a_page_gone() {
+    for status in [400, 404] {
+        // GIVEN a page whose children something else than Notion answers for
+        let mut workspace = Workspace::new();
+        let page = workspace.add_top_page("Page");
+        let block = workspace.append_text(page, "paragraph", "text");
+        let notion = FakeNotion::start_blocking(workspace);
+        notion.fail_always(Route::BlockChildren(Some(page)), Fault::html(status));
+        let connector = Connector::new(&notion).streams(&["blocks"]);
+
+        // WHEN it is read
+        let first = connector.read();
+
+        // THEN it is not skipped, and comes as soon as Notion answers
+        assert_eq!(first.exit_code, Some(1), "{status}");
+        assert_eq!(first.error_of("blocks")["failure_type"], "transient_error");
+        notion.clear_faults();
+        let second = connector.state(first.state_file(&json!([]))).read();
+        second.assert_complete();
+        assert!(second.ids("blocks").contains(&block.to_string()));
+    }
+}
+
+#[test]
+fn a_listing_that_notion_cuts_is_not_taken_for_whole() {
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page("Page");
+    let notion = FakeNotion::start_blocking(workspace);
+    let cut = r#"{"results":[],"has_more":false,"next_cursor":null,
+        "request_status":{"type":"incomplete","incomplete_reason":"query_result_limit_reached"}}"#;
+    notion.fail(Route::Comments(Some(page)), Fault::json(cut.to_owned()));
+    let output = Connector::new(&notion).streams(&["comments"]).read();
+    assert_eq!(output.exit_code, Some(1));
+    let message = output.error_of("comments")["message"].as_str().unwrap();
+    assert!(message.starts_with("Notion cut a listing at its limit of results"), "{message}");
+}
+
+#[test]
+fn an_answer_about_another_object_is_not_taken_for_the_one_asked_for() {
+    // GIVEN a page that only the tree shows, and a gateway that answers for it
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    workspace.hide_from_search(hidden);
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::Page(Some(hidden)), Fault::json(r#"{"message":"ok"}"#.to_owned()));
+    let connector = Connector::new(&notion).streams(&["pages", "blocks"]);
+
+    // WHEN it is read
+    let first = connector.read();
+
+    // THEN both streams say that something is missing, and the next sync finds it
+    assert_eq!(first.exit_code, Some(1));
+    for stream in ["pages", "blocks"] {
+        assert_eq!(first.statuses(stream).last().unwrap(), "INCOMPLETE", "{stream}");
+    }
+    assert_eq!(first.ids("pages"), [page.to_string()].into());
+    notion.clear_faults();
+    let second = connector.state(first.state_file(&json!([]))).read();
+    second.assert_complete();
+    assert!(second.ids("pages").contains(&hidden.to_string()));
+}
+
+#[test]
+fn one_page_full_of_failures_does_not_end_the_sync_for_the_others() {
+    let mut workspace = Workspace::new();
+    let bad = workspace.add_top_page_at("Bad", Utc::now() - TimeDelta::days(9));
+    for _toggle in 0..30 {
+        let toggle = workspace.append_text(bad, "toggle", "toggle");
+        workspace.append_text(toggle, "paragraph", "inner");
+        workspace.lock_block_children(toggle, 500, "internal_server_error", "Unexpected error occurred.");
+    }
+    let good = workspace.add_top_page_at("Good", Utc::now() - TimeDelta::days(1));
+    let block = workspace.append_text(good, "paragraph", "text");
+    workspace.touch(bad, Utc::now() - TimeDelta::days(9));
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).streams(&["blocks"]).read();
+    assert_eq!(output.exit_code, Some(1));
+    assert!(output.ids("blocks").contains(&block.to_string()));
+    let retry = output.last_state("blocks")["retry"]["pages"].clone();
+    assert_eq!(retry, json!([{"id": bad.to_string(), "since": null}]));
 }

@@ -549,3 +549,66 @@ fn assert_reads_pages_and_blocks(output: &SyncOutput, workspace: &Workspace) {
     let texts = workspace.visible_blocks().into_iter().filter(|block| block.kind == "paragraph");
     assert_eq!(output.ids("blocks"), texts.map(|block| block.id.to_string()).collect());
 }
+
+#[test]
+fn rows_of_a_database_found_late_are_read_from_the_start_when_its_query_fails_first() {
+    // GIVEN a hidden database with an old row, and a sync of pages alone that does not see it
+    let mut workspace = Workspace::new();
+    let old = Utc::now() - TimeDelta::days(30);
+    let page = workspace.add_top_page_at("Page", old);
+    let (_database, source) = workspace.add_database(page, "Table", old);
+    let row = workspace.add_row(source, "Row", old);
+    workspace.hide_from_search(source);
+    workspace.hide_from_search(row);
+    workspace.add_top_page_at("New", Utc::now() - TimeDelta::days(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let first = connector.clone().streams(&["pages"]).read();
+    first.assert_complete();
+    assert!(!first.ids("pages").contains(&row.to_string()));
+
+    // WHEN blocks join, find the database, and its rows cannot be listed
+    notion.fail_always(Route::QueryDataSource(Some(source)), Fault::status(500));
+    let both = connector.streams(&["pages", "blocks"]);
+    let second = both.clone().state(state_after(&first)).read();
+    assert_eq!(second.exit_code, Some(1));
+
+    // THEN the next sync brings the row, although it is older than the cursor of pages
+    notion.clear_faults();
+    let third = both.state(second.state_file(&state_after(&first))).read();
+    third.assert_complete();
+    assert!(third.ids("pages").contains(&row.to_string()));
+}
+
+#[test]
+fn a_stopped_stream_does_not_claim_what_others_found_after_it() {
+    // GIVEN comments that have a cursor, and then no capability, while blocks find a hidden page with an old comment
+    let mut workspace = Workspace::new();
+    let old = Utc::now() - TimeDelta::days(30);
+    workspace.set_now(Some(old));
+    let page = workspace.add_top_page_at("Page", old);
+    let hidden = workspace.add_page_at(page, "Hidden", old);
+    workspace.add_comment(hidden, "old comment");
+    workspace.set_now(None);
+    workspace.hide_from_search(hidden);
+    let new = workspace.add_top_page_at("New", Utc::now() - TimeDelta::days(1));
+    workspace.add_comment(new, "comment");
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let first = connector.clone().streams(&["comments"]).read();
+    first.assert_complete();
+    notion.edit(|workspace| workspace.settings.capabilities.comments = false);
+    let both = connector.streams(&["blocks", "comments"]);
+    let second = both.clone().state(state_after(&first)).read();
+    assert_eq!(second.statuses("comments").last().unwrap(), "INCOMPLETE");
+    assert_eq!(second.statuses("blocks").last().unwrap(), "COMPLETE");
+
+    // WHEN it is granted again
+    notion.edit(|workspace| workspace.settings.capabilities.comments = true);
+    let third = both.state(second.state_file(&state_after(&first))).read();
+
+    // THEN the old comment of the hidden page comes
+    third.assert_complete();
+    let texts: Vec<&Value> = third.records("comments").iter().map(|comment| &comment["plain_text"]).collect();
+    assert!(texts.contains(&&json!("old comment")), "{texts:?}");
+}

@@ -106,7 +106,7 @@ where
     });
     drop(emitter);
     match (writing.join(), code) {
-        (Ok(Ok(_report)), Ok(code)) => code,
+        (Ok(Ok(())), Ok(code)) => code,
         // Nobody reads the output any more, or it cannot be written: nothing can be said about it.
         _ => FAILURE,
     }

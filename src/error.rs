@@ -137,10 +137,10 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
             FailureType::Config,
             format!("Notion denied access (403): {}, or deselect the stream.", grant(capability)),
         ),
-        ApiError::EdgeBlocked { ray, .. } => (
+        ApiError::EdgeBlocked { status, ray } => (
             FailureType::Config,
             format!(
-                "The network edge in front of Notion blocks these requests (403, cf-ray {ray}). Check the network's \
+                "The network edge in front of Notion blocks these requests ({status}, cf-ray {ray}). Check the network's \
                  outgoing address, or ask Notion's support with that id."
             ),
         ),
@@ -268,6 +268,13 @@ pub fn describe_list_error(error: &ListError, capability: &str) -> Failure {
                 .to_owned(),
             internal: Some(error.to_string()),
         },
+        ListError::Cut { .. } => Failure {
+            failure_type: FailureType::System,
+            message: "Notion cut a listing at its limit of results, so what lies beyond could not be read. Please report \
+                      it with the log."
+                .to_owned(),
+            internal: Some(error.to_string()),
+        },
     }
 }
 
@@ -297,6 +304,13 @@ pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
                  query; some of them could not be read. Split the data source."
             ),
         ),
+        ReadError::OtherObject { .. } => Failure {
+            failure_type: FailureType::Transient,
+            message: "Something that is not Notion's API answered, such as a proxy's page. Check the network; a later sync \
+                      may succeed."
+                .to_owned(),
+            internal: Some(error.to_string()),
+        },
         ReadError::TooManyFailures { limit } => Failure::new(
             FailureType::Transient,
             format!(

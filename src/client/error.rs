@@ -161,6 +161,12 @@ pub enum ListError {
         /// The last cause.
         cause: &'static str,
     },
+    /// Notion cut it at its limit of results.
+    #[error("{path}: Notion cut the listing at its limit of results")]
+    Cut {
+        /// The path, without the query.
+        path: String,
+    },
 }
 
 impl ListError {
@@ -168,7 +174,7 @@ impl ListError {
     pub fn api_error(&self) -> Option<&ApiError> {
         match self {
             Self::Request(error) => Some(&error.source),
-            Self::Broken { .. } => None,
+            Self::Broken { .. } | Self::Cut { .. } => None,
         }
     }
 }
@@ -212,6 +218,10 @@ impl ApiError {
             401 => Self::Unauthorized { message },
             403 if is_notion => Self::Forbidden { message },
             403 => Self::EdgeBlocked { status, ray: answer.ray.unwrap_or("none").to_owned() },
+            // An answer without Notion's body says nothing about Notion's objects: a proxy or the edge sent it.
+            400..=499 if !is_notion && !matches!(status, 408 | 409 | 429) => {
+                Self::NotJson { detail: format!("status {status} without Notion's error body") }
+            }
             404 => Self::NotFound { message },
             408 | 409 => Self::Unavailable { status, code },
             429 | 529 => {
@@ -319,6 +329,11 @@ mod tests {
     #[test]
     fn a_403_of_the_edge_is_told_from_notions() {
         assert!(matches!(classify(403, "<html>"), ApiError::EdgeBlocked { .. }));
+        // Nothing is gone because a proxy says so.
+        for status in [400, 404, 407, 413, 451] {
+            assert!(matches!(classify(status, "<html>"), ApiError::NotJson { .. }), "{status}");
+        }
+        assert!(matches!(classify(404, r#"{"code":"object_not_found"}"#), ApiError::NotFound { .. }));
         assert!(matches!(classify(403, r#"{"code":"restricted_resource"}"#), ApiError::Forbidden { .. }));
     }
 

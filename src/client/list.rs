@@ -31,19 +31,20 @@ pub struct ListRequest {
     target: String,
     /// The fixed part of a POST body.
     body: Map<String, Value>,
-    /// Whether a 503 or 504 is answered with a smaller page.
-    shrinks: bool,
+    /// Whether it is a search or query: these shrink their pages on a 503 or 504, and whoever reads them knows what to do
+    /// when Notion cuts them at its limit of results.
+    is_query: bool,
 }
 
 impl ListRequest {
     /// A GET listing of this path and query.
     pub fn get(target: impl Into<String>) -> Self {
-        Self { method: Method::Get, target: target.into(), body: Map::new(), shrinks: false }
+        Self { method: Method::Get, target: target.into(), body: Map::new(), is_query: false }
     }
 
     /// A POST listing with this body; such listings can be too slow for a full page, and then shrink.
     pub fn post(target: impl Into<String>, body: Map<String, Value>) -> Self {
-        Self { method: Method::Post, target: target.into(), body, shrinks: true }
+        Self { method: Method::Post, target: target.into(), body, is_query: true }
     }
 
     fn path(&self) -> &str {
@@ -159,7 +160,9 @@ pub struct Listing {
     empty_pages: u32,
     is_done: bool,
     is_single_page: bool,
-    is_first_after_restart: bool,
+    pages_since_restart: u32,
+    /// Notion cut it where nobody expects that.
+    is_cut: bool,
     seen: HashSet<Uuid>,
 }
 
@@ -175,7 +178,8 @@ impl Listing {
             empty_pages: 0,
             is_done: false,
             is_single_page: false,
-            is_first_after_restart: false,
+            pages_since_restart: 0,
+            is_cut: false,
             seen: HashSet::new(),
         }
     }
@@ -185,10 +189,14 @@ impl Listing {
     /// When the position expires or repeats, the listing starts again from its beginning a bounded number of
     /// times; [`Self::is_new`] tells what was seen before.
     pub async fn next(&mut self) -> Result<Option<ResultPage>, ListError> {
+        if self.is_cut {
+            return Err(ListError::Cut { path: self.request.path().to_owned() });
+        }
         while !self.is_done {
             match self.page().await {
                 Ok(page) => {
-                    self.is_first_after_restart = self.restarts > 0 && self.start_cursor.is_none();
+                    self.is_cut = page.is_incomplete && !self.request.is_query;
+                    self.pages_since_restart = self.pages_since_restart.saturating_add(1);
                     if let Some(cause) = self.advance(&page) {
                         self.restart(cause)?;
                     }
@@ -207,7 +215,7 @@ impl Listing {
 
     /// Whether the result page just returned is the first after a restart.
     pub fn has_restarted(&self) -> bool {
-        self.is_first_after_restart
+        self.restarts > 0 && self.pages_since_restart == 1
     }
 
     /// Whether this id was not yet returned by this listing.
@@ -220,7 +228,7 @@ impl Listing {
         let build = |failure: Option<&ApiError>| {
             // Notion's advice for these two is to ask for less
             // (https://developers.notion.com/reference/query-a-data-source).
-            if request.shrinks && matches!(failure, Some(ApiError::Unavailable { status: 503 | 504, .. })) {
+            if request.is_query && matches!(failure, Some(ApiError::Unavailable { status: 503 | 504, .. })) {
                 *page_size = (*page_size / 2).max(MIN_PAGE_SIZE);
             }
             request.at(start_cursor.as_deref(), *page_size)
@@ -257,6 +265,7 @@ impl Listing {
             return Err(ListError::Broken { path: path.to_owned(), restarts: self.restarts, cause });
         }
         self.restarts += 1;
+        self.pages_since_restart = 0;
         warn!(path, restart = self.restarts, "A listing starts again because {cause}.");
         self.start_cursor = None;
         self.empty_pages = 0;
@@ -290,6 +299,14 @@ mod tests {
             let error = ResultPage::parse(body.to_owned()).unwrap_err();
             assert!(matches!(error, ApiError::NotJson { .. }), "{body}: {error:?}");
         }
+    }
+
+    #[test]
+    fn what_a_shape_error_says_quotes_no_value() {
+        let error =
+            ResultPage::parse(r#"{"results":"a secret, expected nothing","has_more":false}"#.to_owned());
+        let words = error.unwrap_err().to_string();
+        assert!(words.contains("expected a sequence") && !words.contains("secret"), "{words}");
     }
 
     #[test]

@@ -295,6 +295,7 @@ impl NotionClient {
             body: Some(body.to_string()),
         };
         let mut delays = self.shared.retry.delays();
+        let mut holds_in_a_row = 0;
         loop {
             let credentials = Credentials::Basic {
                 username: &oauth.client_id,
@@ -313,11 +314,16 @@ impl NotionClient {
                 }
                 Err(failure) => failure.error,
             };
-            // A refresh token works once. It is sent again only where Notion cannot have used it.
+            // A refresh token works once: it is sent again only where Notion has most probably not used it.
             match &error {
                 ApiError::RateLimited { .. } | ApiError::Connect { .. } | ApiError::Unavailable { .. } => {
-                    match self.shared.retry.decide(&error, &mut delays, 0) {
-                        RetryDecision::Hold(delay) | RetryDecision::After(delay) => sleep(delay).await,
+                    match self.shared.retry.decide(&error, &mut delays, holds_in_a_row) {
+                        RetryDecision::Hold(delay) => {
+                            holds_in_a_row += 1;
+                            self.shared.gate.hold(delay);
+                            sleep(delay).await;
+                        }
+                        RetryDecision::After(delay) => sleep(delay).await,
                         RetryDecision::GiveUp => return Err(error),
                     }
                 }
@@ -345,7 +351,13 @@ fn check_object(body: &str) -> Result<(), ApiError> {
 /// Tells a body that is no JSON from JSON of another shape.
 pub(super) fn not_json(error: &serde_json::Error) -> ApiError {
     match error.classify() {
-        serde_json::error::Category::Data => ApiError::UnknownShape { detail: error.to_string() },
+        serde_json::error::Category::Data => {
+            // The parser's words begin with the value that it met, and that is nobody's business.
+            let words = error.to_string();
+            let expected =
+                words.rsplit_once(", expected ").map(|(_met, expected)| format!("expected {expected}"));
+            ApiError::UnknownShape { detail: expected.unwrap_or(words) }
+        }
         _broken => ApiError::NotJson { detail: error.to_string() },
     }
 }

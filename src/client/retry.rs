@@ -92,7 +92,8 @@ mod tests {
     use super::{super::error::ErrorAnswer, *};
 
     fn decide(status: u16) -> RetryDecision {
-        let answer = ErrorAnswer { status, retry_after: None, ray: None, body: b"{}" };
+        let body = br#"{"code":"some_code","message":"m"}"#;
+        let answer = ErrorAnswer { status, retry_after: None, ray: None, body };
         let mut delays = iter::once(Duration::from_secs(1));
         RetryPolicy::default().decide(&ApiError::from_answer(&answer), &mut delays, 0)
     }

@@ -216,7 +216,7 @@ impl Run {
     /// Asks for a page that no listing shows.
     pub(super) async fn fetch_page(&self, id: Uuid, under: Option<&Rc<Root>>) -> Result<(), ReadError> {
         let text = self.enumeration_client(ObjectKind::Page).get(format!("/v1/pages/{id}")).await?;
-        let Some(page) = RawObject::parse(&text) else { return Ok(()) };
+        let page = object_with_id(&text, id)?;
         let mut batches = Batches::new(self);
         self.observe_page(page, None, under, &mut batches).await?;
         if let Some(root) = under {
@@ -233,7 +233,7 @@ impl Run {
     ) -> Result<(), ReadError> {
         let text =
             self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?;
-        let Some(data_source) = RawObject::parse(&text) else { return Ok(()) };
+        let data_source = object_with_id(&text, id)?;
         let mut batches = Batches::new(self);
         if under.is_none() {
             self.inventory.borrow_mut().see_fetched_data_source(id);
@@ -251,6 +251,7 @@ impl Run {
     /// Asks which data sources a database has, and for those that are not known.
     pub(super) async fn fetch_database(&self, id: Uuid, under: &Rc<Root>) -> Result<(), ReadError> {
         let text = self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/databases/{id}")).await?;
+        object_with_id(&text, id)?;
         let database: Option<Database> = serde_json::from_str(&text).ok();
         let names = database.and_then(|database| database.data_sources).unwrap_or_default();
         if names.is_empty() {
@@ -299,7 +300,7 @@ impl Run {
     }
 
     /// A data source whose rows cannot be listed.
-    pub(super) fn fail_query(&self, data_source: Uuid, archived: bool, error: &ReadError) {
+    pub(super) fn fail_query(&self, data_source: Uuid, archived: bool, is_below: bool, error: &ReadError) {
         match error.api_error() {
             Some(ApiError::NotFound { .. } | ApiError::Forbidden { .. }) => {
                 self.skip_object(ObjectKind::Page, "rows of a data source that is not found or not shared");
@@ -315,11 +316,19 @@ impl Run {
             }
             _ => {
                 let inventory = self.inventory.borrow();
-                self.page_streams()
-                    .for_each(|stream| stream.fail_data_source(data_source, error, &inventory));
+                for stream in self.page_streams() {
+                    let since = stream.since_of_rows(data_source, is_below, &inventory);
+                    stream.fail_data_source(data_source, since, error, || self.position());
+                }
             }
         }
     }
+}
+
+/// Opens an answer about one object; fails when it is about another, or about none.
+fn object_with_id(text: &str, id: Uuid) -> Result<RawObject<'_>, ReadError> {
+    let object = RawObject::parse(text).filter(|object| object.id("id") == Some(id));
+    object.ok_or(ReadError::OtherObject { id })
 }
 
 fn object_of(value: Value) -> Map<String, Value> {

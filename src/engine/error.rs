@@ -36,6 +36,12 @@ pub enum ReadError {
         /// The minute.
         minute: DateTime<Utc>,
     },
+    /// An answer about one object is not about that one.
+    #[error("the answer is not about {id}")]
+    OtherObject {
+        /// The object that was asked for.
+        id: Uuid,
+    },
     /// The retry list is full.
     #[error("more than {limit} pages failed")]
     TooManyFailures {
@@ -62,6 +68,7 @@ impl ReadError {
             Self::UnknownStream(_)
             | Self::SearchGap { .. }
             | Self::CrowdedMinute { .. }
+            | Self::OtherObject { .. }
             | Self::TooManyFailures { .. }
             | Self::Interrupted
             | Self::Panic(_)
@@ -86,6 +93,7 @@ impl ReadError {
             | Self::UnknownStream(_)
             | Self::SearchGap { .. }
             | Self::CrowdedMinute { .. }
+            | Self::OtherObject { .. }
             | Self::TooManyFailures { .. }
             | Self::Panic(_) => matches!(
                 self.api_error(),

@@ -16,7 +16,7 @@ pub(super) enum Sighting {
     Known,
 }
 
-/// Pages and data sources by id; a page takes about 28 bytes.
+/// Pages and data sources by id; a page takes 28 bytes in the map.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     pages: HashMap<Uuid, DateTime<Utc>>,

@@ -106,7 +106,7 @@ impl Run {
             Some(id) if !truncated.is_empty() => {
                 let page = page.into_owned();
                 let under = under.map(Rc::clone);
-                let completing = Completing { stream: index, id, page, truncated, under };
+                let completing = Completing { stream: index, id, since, page, truncated, under };
                 self.begin_completing(completing).await
             }
             _ => {
@@ -195,7 +195,7 @@ impl Run {
 
     /// Completes the cut values of a page and emits it.
     pub(super) async fn complete(&self, completing: Completing) -> Result<(), ReadError> {
-        let Completing { stream, id, page, truncated, .. } = completing;
+        let Completing { stream, id, since, page, truncated, .. } = completing;
         let Some(stream) = self.streams.get(stream) else { return Ok(()) };
         if truncated.iter().any(crate::streams::TruncatedValue::is_relation) {
             let mut incomplete = self.incomplete.borrow_mut();
@@ -220,7 +220,7 @@ impl Run {
             if error.ends_everything() {
                 return Err(error);
             }
-            stream.fail_page(id, &error, None, &self.inventory.borrow());
+            stream.fail_page(id, since, &error, || self.position());
         } else {
             self.page_is_whole(stream, id);
         }

@@ -23,8 +23,11 @@ impl<T> TaskQueue<T> {
         }
     }
 
-    /// Adds a task.
+    /// Adds a task, unless it was ended.
     pub(super) fn push(&self, task: T) {
+        if self.is_closed.get() {
+            return;
+        }
         self.ready.borrow_mut().push(task);
         self.changed.notify_one();
     }
@@ -66,6 +69,11 @@ impl<T> TaskQueue<T> {
         if self.under_way.get() == 0 {
             self.changed.notify_waiters();
         }
+    }
+
+    /// Whether it was ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.get()
     }
 
     /// Ends it: nobody gets another task.

@@ -231,6 +231,9 @@ impl Run {
             Source::Pages(_) => false,
         })
         .await;
+        if self.queue.is_closed() {
+            return;
+        }
         let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
         info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
         if self.inventory.borrow().is_empty() {
@@ -276,10 +279,9 @@ impl Run {
         if about.is_one_object() && matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
             // The refusal may be about everything: then nothing may be taken for gone.
             if let Err(lost) = self.assert_content_is_readable(&self.client).await {
-                let reached = self.walk.borrow().reached(self.until());
                 let concerned =
                     self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
-                concerned.for_each(|stream| stream.stop(&lost, reached));
+                concerned.for_each(|stream| stream.stop(&lost, self.position()));
                 return;
             }
         }
@@ -393,6 +395,7 @@ mod tests {
         let pages = STREAMS.iter().position(|stream| stream.spec().name == "pages").unwrap();
         // It is one more than were counted, which breaks an invariant and so panics.
         run.queue.push(Task::Complete(Box::new(Completing {
+            since: DateTime::<Utc>::MIN_UTC,
             stream: pages,
             id: uuid::Uuid::nil(),
             page: RawObject::parse("{}").unwrap(),

@@ -15,7 +15,7 @@ use super::{
     inventory::Inventory,
     queue::TaskQueue,
     scope::Scope,
-    stream_run::StreamRun,
+    stream_run::{Position, StreamRun},
     walk::{Root, Walk},
 };
 use crate::{
@@ -64,6 +64,8 @@ impl Task {
 pub(super) struct Completing {
     pub(super) stream: usize,
     pub(super) id: Uuid,
+    /// From when records of the page are wanted.
+    pub(super) since: DateTime<Utc>,
     pub(super) page: RawObject<'static>,
     pub(super) truncated: Vec<TruncatedValue>,
     pub(super) under: Option<Rc<Root>>,
@@ -107,8 +109,8 @@ pub(super) struct Run {
     pub(super) inventory: RefCell<Inventory>,
     pub(super) walk: RefCell<Walk>,
     pub(super) unlisted: RefCell<Unlisted>,
-    /// Originals of synced blocks whose children were read in this run, and from when.
-    pub(super) originals: RefCell<HashMap<Uuid, DateTime<Utc>>>,
+    /// Originals of synced blocks whose children a stream has read in this run, and from when.
+    pub(super) originals: RefCell<HashMap<(usize, Uuid), DateTime<Utc>>>,
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,
     pub(super) lookback: TimeDelta,
@@ -178,15 +180,20 @@ impl Run {
             .position(|stream| matches!(stream.stream.source(), Source::Enumeration(of) if of == kind))
     }
 
+    /// How far the run is.
+    pub(super) fn position(&self) -> Position {
+        let reached = self.walk.borrow().reached(self.until());
+        Position { reached, unlisted: self.unlisted.borrow().clone() }
+    }
+
     /// Ends the run: every stream that is not complete fails for this reason.
     pub(super) fn abort(&self, error: &ReadError) {
         if matches!(error, ReadError::Output(_)) {
             self.output_closed.set(true);
         }
-        let reached = self.walk.borrow().reached(self.until());
         for stream in &self.streams {
             if !stream.is_stopped() && !stream.is_finished() {
-                stream.stop(error, reached);
+                stream.stop(error, self.position());
             }
         }
         self.queue.close();

@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum About {
     Stream(usize),
     Search(ObjectKind),
-    Query { data_source: Uuid, archived: bool },
+    Query { data_source: Uuid, archived: bool, is_below: bool },
     Page { id: Uuid, root: Option<Rc<Root>> },
     DataSource { id: Uuid, root: Option<Rc<Root>> },
     Database { root: Option<Rc<Root>> },
@@ -42,8 +42,8 @@ impl About {
         match task {
             Task::List { stream } => Self::Stream(*stream),
             Task::Search(kind) => Self::Search(*kind),
-            Task::Query { data_source, archived, .. } => {
-                Self::Query { data_source: *data_source, archived: *archived }
+            Task::Query { data_source, archived, under } => {
+                Self::Query { data_source: *data_source, archived: *archived, is_below: under.is_some() }
             }
             Task::FetchPage { id, .. } => Self::Page { id: *id, root },
             Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },
@@ -60,15 +60,16 @@ impl Run {
         if error.ends_everything() {
             return self.abort(error);
         }
-        let reached = || self.walk.borrow().reached(self.until());
         match about {
             About::Stream(index) => {
                 if let Some(stream) = self.streams.get(*index) {
-                    stream.stop(error, reached());
+                    stream.stop(error, self.position());
                 }
             }
             About::Search(kind) => self.settle_search(*kind, error),
-            About::Query { data_source, archived } => self.fail_query(*data_source, *archived, error),
+            About::Query { data_source, archived, is_below } => {
+                self.fail_query(*data_source, *archived, *is_below, error);
+            }
             About::Page { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().pages.remove(id);
                 self.skip_object(ObjectKind::Page, "page not found or not shared");
@@ -76,7 +77,9 @@ impl Run {
             }
             About::Page { id, root: None } => {
                 let inventory = self.inventory.borrow();
-                self.page_streams().for_each(|stream| stream.fail_page(*id, error, reached(), &inventory));
+                for stream in self.page_streams() {
+                    stream.fail_page(*id, stream.since(*id, &inventory), error, || self.position());
+                }
             }
             About::DataSource { id, .. } if error.is_about_one_object() => {
                 self.unlisted.borrow_mut().data_sources.remove(id);
@@ -85,18 +88,20 @@ impl Run {
                 self.streams.iter().for_each(|stream| stream.data_source_succeeded(*id));
             }
             About::DataSource { id, root: None } => {
-                self.fail_query(*id, false, error);
+                self.fail_query(*id, false, false, error);
                 let own = self.stream_of(ObjectKind::DataSource);
                 if let Some(stream) = own.and_then(|index| self.streams.get(index)) {
-                    stream.fail_data_source(*id, error, &self.inventory.borrow());
+                    let since = stream.since_of_rows(*id, false, &self.inventory.borrow());
+                    stream.fail_data_source(*id, since, error, || self.position());
                 }
             }
             About::Database { .. } if error.is_about_one_object() => {
                 let reason = "database that is a linked view, or not shared";
                 self.skip_object(ObjectKind::DataSource, reason);
             }
-            About::Page { root, .. } | About::DataSource { root, .. } | About::Database { root } => {
-                self.settle_below(root.as_ref(), error);
+            About::Page { root, .. } => self.settle_below(ObjectKind::Page, root.as_ref(), error),
+            About::DataSource { root, .. } | About::Database { root } => {
+                self.settle_below(ObjectKind::DataSource, root.as_ref(), error);
             }
             About::Completion(index) => {
                 if let Some(stream) = self.streams.get(*index) {
@@ -106,12 +111,12 @@ impl Run {
             About::Visit { stream: index, root } => {
                 let denied = matches!(error.api_error(), Some(ApiError::Forbidden { .. }));
                 if let Some(stream) = self.streams.get(*index).filter(|_| denied) {
-                    return stream.stop(error, reached());
+                    return stream.stop(error, self.position());
                 }
-                self.fail_root(*index, root, error);
+                let is_new = self.fail_root(*index, root, error);
                 // Those that failed before come first and may fail for ever; they say nothing about the others.
                 let top = root.top().page.id;
-                if !self.streams.iter().any(|stream| stream.state.retry().pages.contains_key(&top)) {
+                if is_new && !self.streams.iter().any(|stream| stream.retries(top)) {
                     self.give_up_if_hopeless(error);
                 }
             }
@@ -130,14 +135,19 @@ impl Run {
             if concerned && is_partial {
                 stream.fail_listing(error);
             } else if concerned {
-                stream.stop(error, None);
+                stream.stop(error, self.position());
             }
         }
     }
 
     /// Something below a page failed: the page is tried again by the streams that find such things.
-    fn settle_below(&self, root: Option<&Rc<Root>>, error: &ReadError) {
+    ///
+    /// The stream of the object's kind misses it until then.
+    fn settle_below(&self, kind: ObjectKind, root: Option<&Rc<Root>>, error: &ReadError) {
         let Some(root) = root else { return };
+        if let Some(stream) = self.stream_run_of(kind) {
+            stream.note(error);
+        }
         for (index, stream) in self.streams.iter().enumerate() {
             if stream.page_reader().is_some_and(PageReader::finds_objects) {
                 self.fail_root(index, root, error);
@@ -145,11 +155,11 @@ impl Run {
         }
     }
 
-    /// When every worker fails twice in a row, Notion is down, and trying page after page would take hours.
+    /// When page after page fails, Notion is down, and trying all of them would take hours.
     fn give_up_if_hopeless(&self, error: &ReadError) {
         let failures = self.failures_in_a_row.get() + 1;
         self.failures_in_a_row.set(failures);
-        if failures >= self.worker_count * 2 {
+        if failures >= (self.worker_count * 2).max(10) {
             warn!("{failures} pages failed in a row, so the sync stops here.");
             self.abort(error);
         }

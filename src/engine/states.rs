@@ -73,9 +73,7 @@ impl Run {
                 marker
             }
             // What only the trees lead to was not found, though all listings were read: the old cursor stays.
-            (Some(_), None) if self.misses_trees(stream) => {
-                self.state_in_progress(stream, stream.state.resume())
-            }
+            (Some(_), None) if self.misses_trees(stream) => self.state_in_progress(stream, None),
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };

@@ -25,11 +25,13 @@ const MAX_RETRY_LIST: usize = 100;
 /// How many reasons of skipping are told apart; more would be a flood of block types.
 const MAX_SKIP_REASONS: usize = 100;
 
-/// A stream that ended before the walk did.
-#[derive(Clone, Copy, Debug)]
-struct Stopped {
-    /// Where the walk was then.
-    reached: Option<Resume>,
+/// How far a run is, as a state may say it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Position {
+    /// The walk's longest finished prefix.
+    pub(super) reached: Option<Resume>,
+    /// What is known of objects that no listing shows.
+    pub(super) unlisted: Unlisted,
 }
 
 /// One configured stream.
@@ -47,8 +49,8 @@ pub(super) struct StreamRun {
     is_listing_partial: Cell<bool>,
     /// The position in the state that was sent last.
     sent_at: Cell<Option<Resume>>,
-    /// The walk's position when the stream was stopped; nothing is read for it after that.
-    stopped: Cell<Option<Stopped>>,
+    /// How far the run was when the stream was stopped; nothing is read for it after that.
+    stopped: RefCell<Option<Position>>,
     is_running: Cell<bool>,
     is_finished: Cell<bool>,
     record_count: Cell<u64>,
@@ -80,7 +82,7 @@ impl StreamRun {
             failed_now: RefCell::default(),
             misses_more: Cell::new(false),
             is_listing_partial: Cell::new(false),
-            stopped: Cell::new(None),
+            stopped: RefCell::default(),
             is_running: Cell::new(false),
             is_finished: Cell::new(false),
             record_count: Cell::new(0),
@@ -116,6 +118,15 @@ impl StreamRun {
         let since = self.state.since(Some(page));
         let retried = self.state.retry().pages.get(&page);
         retried.map_or(since, |cursor| self.or_start(*cursor).min(since))
+    }
+
+    /// The time from which rows of a data source are wanted; `is_below`: it was found below a page, as only what no
+    /// earlier sync knew is.
+    pub(super) fn since_of_rows(&self, source: Uuid, is_below: bool, inventory: &Inventory) -> DateTime<Utc> {
+        if is_below {
+            return self.state.start();
+        }
+        self.since_of_source(source, inventory).unwrap_or(self.state.since_any())
     }
 
     /// The time from which rows of a data source are wanted, where it is earlier than for others: it is tried again,
@@ -218,19 +229,17 @@ impl StreamRun {
         self.sent_at.set(position);
     }
 
-    /// Notes a failure; the first one is shown.
-    fn note(&self, error: &ReadError) {
+    /// Notes a failure of which the retry list knows; the first one is shown.
+    pub(super) fn note(&self, error: &ReadError) {
         let failure = describe_read_error(error, self.stream.spec().capability);
         warn!(stream = &*self.name, "A part of the stream could not be read: {error}.");
         self.failure.borrow_mut().get_or_insert(failure);
     }
 
-    /// Ends the stream: nothing is read for it any more, and its state stays where the walk is now.
-    pub(super) fn stop(&self, error: &ReadError, reached: Option<Resume>) {
+    /// Ends the stream: nothing is read for it any more, and its state stays at this position.
+    pub(super) fn stop(&self, error: &ReadError, position: Position) {
         self.fail(error);
-        if self.stopped.get().is_none() {
-            self.stopped.set(Some(Stopped { reached }));
-        }
+        self.stopped.borrow_mut().get_or_insert(position);
     }
 
     /// Notes that a listing does not show everything: a position in the walk then says nothing about what it hid.
@@ -240,14 +249,15 @@ impl StreamRun {
     }
 
     /// Puts a page on the retry list; stops the stream when the list is full.
+    ///
+    /// `since` is the time from which records of the page were wanted.
     pub(super) fn fail_page(
         &self,
         page: Uuid,
+        since: DateTime<Utc>,
         error: &ReadError,
-        reached: Option<Resume>,
-        inventory: &Inventory,
+        position: impl FnOnce() -> Position,
     ) {
-        let since = self.since(page, inventory);
         let is_listed = self.retry.borrow().pages.contains_key(&page);
         let is_full = !is_listed && self.is_retry_list_full();
         if !is_full {
@@ -256,7 +266,7 @@ impl StreamRun {
         }
         self.note(error);
         if is_full {
-            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, reached);
+            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, position());
         }
     }
 
@@ -270,8 +280,15 @@ impl StreamRun {
 
     /// Puts a data source that cannot be read, or whose rows cannot be listed, on the retry list; stops the stream
     /// when the list is full.
-    pub(super) fn fail_data_source(&self, data_source: Uuid, error: &ReadError, inventory: &Inventory) {
-        let since = self.since_of_source(data_source, inventory).unwrap_or(self.state.since_any());
+    ///
+    /// `since` is the time from which its rows were wanted.
+    pub(super) fn fail_data_source(
+        &self,
+        data_source: Uuid,
+        since: DateTime<Utc>,
+        error: &ReadError,
+        position: impl FnOnce() -> Position,
+    ) {
         let is_listed = self.retry.borrow().data_sources.contains_key(&data_source);
         let is_full = !is_listed && self.is_retry_list_full();
         if !is_full {
@@ -280,7 +297,7 @@ impl StreamRun {
         }
         self.note(error);
         if is_full {
-            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, None);
+            self.stop(&ReadError::TooManyFailures { limit: MAX_RETRY_LIST }, position());
         }
     }
 
@@ -317,7 +334,8 @@ impl StreamRun {
     /// What no listing shows, as far as an unfinished state may know it: a data source that was found late is
     /// unknown until its old rows are read.
     pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
-        let mut unlisted = unlisted.clone();
+        let stopped = self.stopped.borrow();
+        let mut unlisted = stopped.as_ref().map_or(unlisted, |position| &position.unlisted).clone();
         if self.state.has_cursor() || self.state.resume().is_some() {
             unlisted.data_sources.retain(|id| !self.is_found_source(*id, inventory));
         }
@@ -333,7 +351,7 @@ impl StreamRun {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.get().is_some()
+        self.stopped.borrow().is_some()
     }
 
     /// The walk's position that the stream's state may show.
@@ -343,7 +361,7 @@ impl StreamRun {
         if self.is_listing_partial.get() {
             return stored;
         }
-        let reached = self.stopped.get().map_or(walk, |stopped| stopped.reached);
+        let reached = self.stopped.borrow().as_ref().map_or(walk, |position| position.reached);
         match (reached, stored) {
             // A position behind the stored one would only read pages again.
             (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),

@@ -103,12 +103,12 @@ impl Visit<'_> {
 
     /// Whether a block of the page is entered for the first time: a tree that leads back into itself ends there.
     pub fn enter(&self, block: Uuid) -> bool {
-        self.root.enter(block)
+        self.root.enter(self.stream_index, block)
     }
 
     /// Whether the children of a synced original were not yet read in this run, or only from a later time.
     pub fn enter_original(&self, block: Uuid) -> bool {
-        match self.run.originals.borrow_mut().entry(block) {
+        match self.run.originals.borrow_mut().entry((self.stream_index, block)) {
             Entry::Vacant(entry) => {
                 entry.insert(self.since);
                 true
@@ -121,6 +121,11 @@ impl Visit<'_> {
                 is_wider
             }
         }
+    }
+
+    /// Takes back that a synced original was entered: it could not be read, and another copy may be another way.
+    pub fn leave_original(&self, block: Uuid) {
+        self.run.originals.borrow_mut().remove(&(self.stream_index, block));
     }
 
     /// Tells of a page met in the tree, and when its block was last edited.

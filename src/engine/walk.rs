@@ -29,7 +29,8 @@ pub(super) struct Root {
     is_retried: bool,
     parent: Option<Rc<Self>>,
     pending: Cell<usize>,
-    entered: RefCell<HashSet<Uuid>>,
+    /// Blocks whose children are read or were, by stream.
+    entered: RefCell<HashSet<(usize, Uuid)>>,
     /// Streams for which it could not be read.
     failed: RefCell<HashSet<usize>>,
     /// What no listing shows and was found below; known only once the page is done.
@@ -55,9 +56,9 @@ impl Root {
         self.pending.set(self.pending.get() + 1);
     }
 
-    /// Whether a block is entered for the first time.
-    pub(super) fn enter(&self, block: Uuid) -> bool {
-        self.entered.borrow_mut().insert(block)
+    /// Whether a stream enters a block for the first time.
+    pub(super) fn enter(&self, stream: usize, block: Uuid) -> bool {
+        self.entered.borrow_mut().insert((stream, block))
     }
 
     /// The page of the walk's order that it belongs to.
@@ -218,19 +219,19 @@ impl Run {
         reader.read(&visit, node).await
     }
 
-    /// Notes that a page cannot be read now for a stream: the next sync tries it first.
-    pub(super) fn fail_root(&self, index: usize, root: &Rc<Root>, error: &ReadError) {
+    /// Notes that a page cannot be read now for a stream: the next sync tries it first. Returns whether that is new.
+    pub(super) fn fail_root(&self, index: usize, root: &Rc<Root>, error: &ReadError) -> bool {
         // What was found below a page is found again only when that page is read again.
         let top = root.top();
-        top.failed.borrow_mut().insert(index);
-        let reached = self.walk.borrow().reached(self.until());
-        let Some(failed) = self.streams.get(index) else { return };
+        let is_new = top.failed.borrow_mut().insert(index);
+        let Some(failed) = self.streams.get(index) else { return is_new };
         let inventory = self.inventory.borrow();
-        failed.fail_page(top.page.id, error, reached, &inventory);
+        failed.fail_page(top.page.id, failed.since(top.page.id, &inventory), error, || self.position());
         if failed.page_reader().is_some_and(PageReader::finds_objects) && !failed.is_stopped() {
             // Objects below the page that no listing shows are of these streams too.
             self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
+        is_new
     }
 
     /// One piece of work of a page is done.

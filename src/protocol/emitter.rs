@@ -203,13 +203,6 @@ impl Emitter {
     }
 }
 
-/// What was written, by stream.
-#[derive(Clone, Debug, Default)]
-pub struct WriterReport {
-    /// Records by stream.
-    pub records: BTreeMap<String, u64>,
-}
-
 /// The receiving end; it runs on a thread of its own.
 #[derive(Debug)]
 pub struct Writer {
@@ -228,8 +221,7 @@ impl Writer {
     /// Writes until every handle is gone, flushing at each STATE, when nothing waits, and at the end.
     ///
     /// An error of the output ends it at once; the senders then get [`OutputClosed`].
-    pub fn run(mut self, mut output: impl Write) -> io::Result<WriterReport> {
-        let mut report = WriterReport::default();
+    pub fn run(mut self, mut output: impl Write) -> io::Result<()> {
         let mut since_state: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         while let Some(parcel) = self.receiver.blocking_recv() {
             self.write_logs(&mut output)?;
@@ -237,7 +229,6 @@ impl Writer {
                 match next {
                     Output::Records(batch) => {
                         output.write_all(&batch.lines)?;
-                        *report.records.entry(batch.stream.to_string()).or_default() += batch.count;
                         self.shared.records.fetch_add(batch.count, Ordering::Relaxed);
                         *since_state.entry(batch.stream).or_default() += batch.count;
                         self.life_sign();
@@ -257,7 +248,7 @@ impl Writer {
         }
         self.write_logs(&mut output)?;
         output.flush()?;
-        Ok(report)
+        Ok(())
     }
 
     fn write_logs(&self, output: &mut impl Write) -> io::Result<()> {

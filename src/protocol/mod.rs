@@ -10,7 +10,7 @@ mod message;
 mod state;
 
 pub use catalog::{CatalogError, ConfiguredCatalog, ConfiguredStream, SyncMode};
-pub use emitter::{Emitter, OutputClosed, RecordBatch, Writer, WriterReport};
+pub use emitter::{Emitter, OutputClosed, RecordBatch, Writer};
 pub use log::LogLayer;
 pub use message::{
     AirbyteMessage, AirbyteStream, Catalog, ConnectionStatus, ConnectorSpecification, ErrorTrace, Estimate,

@@ -124,12 +124,12 @@ fn skip_subtree(visit: &Visit<'_>, node: &Node, error: Option<&ApiError>) {
         visit.push(other.clone());
     }
     if !node.instead.is_empty() {
-        return;
+        return visit.leave_original(node.id);
     }
-    if node.id == visit.page_id() {
-        visit.skip("page not found or not shared");
-    } else if matches!(error, Some(ApiError::Rejected { .. })) {
+    if matches!(error, Some(ApiError::Rejected { .. })) {
         visit.skip(&format!("subtree of a {} block that Notion refuses to list", node.kind));
+    } else if node.id == visit.page_id() {
+        visit.skip("page not found or not shared");
     } else {
         visit.skip("subtree not found or not shared");
     }
