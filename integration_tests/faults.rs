@@ -15,7 +15,7 @@ use crate::{
 const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
 
 /// Everything that a read may ask for.
-const ROUTES: [Route; 9] = [
+pub(crate) const ROUTES: [Route; 9] = [
     Route::Users,
     Route::Search,
     Route::QueryDataSource(None),

@@ -5,14 +5,17 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use fake_notion::{FakeNotion, Fault, Route, sample::sample_workspace};
+use fake_notion::{FakeNotion, Fault, sample::sample_workspace};
 use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence},
 };
 use serde_json::{Value, json};
 
-use crate::support::{Connector, SyncOutput};
+use crate::{
+    faults::ROUTES,
+    support::{Connector, SyncOutput},
+};
 
 /// Few inputs each time; different ones every time.
 fn config(cases: u32) -> Config {
@@ -235,19 +238,6 @@ proptest! {
         check(&run_with(&connector, "read", "--state", &mutated(&valid_state(), &mutations)));
     }
 }
-
-/// What may be answered on each route, and mutated.
-const ROUTES: [Route; 9] = [
-    Route::Users,
-    Route::Search,
-    Route::QueryDataSource(None),
-    Route::BlockChildren(None),
-    Route::Comments(None),
-    Route::PageProperty(None),
-    Route::Page(None),
-    Route::Database(None),
-    Route::DataSource(None),
-];
 
 /// An answer with everything that the connector looks at.
 fn valid_answer() -> Value {
