@@ -1,7 +1,7 @@
 //! Finds what the API sends and the schema does not know, so that a change is seen the day it comes.
 //!
 //! Records are never changed or dropped for it. Only some are looked at: the first ones of a stream, and then one in
-//! so many, which keeps the cost below one per cent of a read.
+//! so many: that bounds the cost.
 
 use std::{
     borrow::Cow,
