@@ -8,7 +8,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{ApiError, ListError, Method, NotionClient, Request, notion::not_json};
-use crate::record::{FieldPlaces, Opened, RawObject};
+use crate::record::{ObjectPlaces, OpenedArray, RawObject};
 
 /// The largest and default size of a result page
 /// (<https://developers.notion.com/reference/intro#pagination>).
@@ -93,8 +93,7 @@ fn percent_encoded(text: &str) -> String {
 #[derive(Debug)]
 pub struct ResultPage {
     body: String,
-    /// None for a result that is not an object.
-    results: Vec<Option<FieldPlaces>>,
+    results: ObjectPlaces,
     has_more: bool,
     next_cursor: Option<String>,
     /// Whether Notion cut the listing at its limit of results (`request_status`).
@@ -103,8 +102,7 @@ pub struct ResultPage {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    #[serde(borrow)]
-    results: Vec<Opened<'a>>,
+    results: OpenedArray,
     has_more: bool,
     #[serde(default)]
     next_cursor: Option<Cow<'a, str>>,
@@ -121,8 +119,7 @@ struct RequestStatus {
 impl ResultPage {
     fn parse(body: String) -> Result<Self, ApiError> {
         let envelope: Envelope<'_> = serde_json::from_str(&body).map_err(|error| not_json(&error))?;
-        let places = |result: &Opened<'_>| result.0.as_ref().map(|object| FieldPlaces::of(object, &body));
-        let results = envelope.results.iter().map(places).collect();
+        let results = envelope.results.in_text(&body);
         let has_more = envelope.has_more;
         let next_cursor = envelope.next_cursor.map(Cow::into_owned);
         let is_incomplete =
@@ -132,13 +129,13 @@ impl ResultPage {
 
     /// The results, opened; none for one that is not an object.
     pub fn results(&self) -> impl Iterator<Item = Option<RawObject<'_>>> {
-        self.results.iter().map(|result| result.as_ref().map(|places| places.open(&self.body)))
+        self.results.open(&self.body)
     }
 
     /// About how many bytes its records take, each with what is put around it.
     pub fn record_room(&self) -> usize {
         const AROUND: usize = 320;
-        self.results.iter().flatten().map(|places| places.byte_count() + AROUND).sum()
+        self.body.len() + self.results.len() * AROUND
     }
 
     /// Whether another page follows.
@@ -251,7 +248,7 @@ impl Listing {
         if !self.used_cursors.insert(next.clone()) {
             return Some("a position was given twice");
         }
-        self.empty_pages = if page.results.is_empty() { self.empty_pages + 1 } else { 0 };
+        self.empty_pages = if page.results.len() == 0 { self.empty_pages + 1 } else { 0 };
         if self.empty_pages > MAX_EMPTY_PAGES {
             return Some("page after page was empty");
         }
@@ -283,7 +280,7 @@ mod tests {
         let body = r#"{"object":"list","results":[{"a" : "\ud800"},{"b":1.50}],"has_more":false}"#;
         let page = ResultPage::parse(body.to_owned()).unwrap();
         let results: Vec<String> = page.results().map(|result| result.unwrap().to_json()).collect();
-        assert_eq!(results, [r#"{"a":"\ud800"}"#, r#"{"b":1.50}"#]);
+        assert_eq!(results, [r#"{"a" : "\ud800"}"#, r#"{"b":1.50}"#]);
         assert!(!page.has_more() && !page.is_incomplete);
     }
 

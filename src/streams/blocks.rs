@@ -1,14 +1,19 @@
 //! The block tree of every synced page (<https://developers.notion.com/reference/get-block-children>).
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess},
+};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{
     PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
-    record::{decode_text, plain_text, quoted},
+    record::{AnyKind, AnyKindVisitor, PlainText, TextJson, quoted, raw_text, with_member},
 };
 use crate::{
     client::{ApiError, ListRequest},
@@ -44,7 +49,7 @@ impl SourceStream for Blocks {
     fn transform(&self, block: &mut RawObject<'_>) {
         let kind = block.text("type").unwrap_or_default();
         let text = block.get(&kind).and_then(payload_text);
-        block.set_text("plain_text", text.as_deref());
+        block.set_or_null("plain_text", text);
     }
 }
 
@@ -100,10 +105,9 @@ impl Blocks {
                 if let Some(id) = id {
                     descend(visit, &block, id, has_children, node.depth);
                 }
-                let numbered = block.object("parent").map(|mut parent| {
-                    parent.set("sequence_number", sequence_number.to_string());
-                    parent.to_json()
-                });
+                let numbered = block
+                    .get("parent")
+                    .map(|parent| with_member(parent, "sequence_number", &sequence_number.to_string()));
                 if let Some(numbered) = numbered {
                     block.set("parent", numbered);
                 }
@@ -208,37 +212,68 @@ fn meeting_parts(block: &RawObject<'_>, kind: &str) -> Vec<Uuid> {
     children.map(|children| names.iter().filter_map(|name| children.id(name)).collect()).unwrap_or_default()
 }
 
-/// The parts of a block's payload that hold text.
-#[derive(Deserialize)]
-struct Payload<'a> {
-    #[serde(borrow, default)]
-    rich_text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cells: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    caption: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    title: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    expression: Option<&'a RawValue>,
+/// The JSON of a block's text: its rich text, a row's cells with tabs between them, an equation, a title or a caption.
+fn payload_text(payload: &str) -> Option<String> {
+    AnyKind(PayloadText).deserialize(&mut serde_json::Deserializer::from_str(payload)).ok()?
 }
 
-/// The text of a block: its rich text, a row's cells with tabs between them, an equation, a title or a caption.
-fn payload_text(payload: &str) -> Option<String> {
-    let payload: Payload<'_> = serde_json::from_str(payload).ok()?;
-    if let Some(text) = payload.rich_text.and_then(|raw| plain_text(raw.get())) {
-        return Some(text);
+/// Reads a block's payload as its text.
+struct PayloadText;
+
+/// The parts of a payload that hold text.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum PayloadField {
+    RichText,
+    Cells,
+    Expression,
+    Title,
+    Caption,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> AnyKindVisitor<'de> for PayloadText {
+    type Value = String;
+
+    fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<Option<String>, M::Error> {
+        let (mut rich_text, mut cells, mut expression, mut title, mut caption) =
+            (None, None, None, None, None);
+        while let Some(field) = map.next_key()? {
+            match field {
+                PayloadField::RichText => rich_text = map.next_value_seed(AnyKind(PlainText))?,
+                PayloadField::Cells => cells = map.next_value_seed(AnyKind(CellsText))?,
+                PayloadField::Expression => {
+                    let raw: &RawValue = map.next_value()?;
+                    expression = raw_text(raw.get()).map(Cow::into_owned);
+                }
+                PayloadField::Title => title = map.next_value_seed(AnyKind(PlainText))?,
+                PayloadField::Caption => caption = map.next_value_seed(AnyKind(PlainText))?,
+                PayloadField::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let first = rich_text.map(TextJson::into_json).or(cells).or(expression);
+        Ok(first.or_else(|| title.or(caption).map(TextJson::into_json)))
     }
-    if let Some(cells) = payload.cells {
-        let cells: Vec<&RawValue> = serde_json::from_str(cells.get()).ok()?;
-        let cells: Vec<String> =
-            cells.iter().map(|cell| plain_text(cell.get()).unwrap_or_default()).collect();
-        return Some(cells.join("\t"));
+}
+
+/// Reads the cells of a table's row as their texts with tabs between them.
+struct CellsText;
+
+impl<'de> AnyKindVisitor<'de> for CellsText {
+    type Value = String;
+
+    fn array<S: SeqAccess<'de>>(self, mut items: S) -> Result<Option<String>, S::Error> {
+        let (mut text, mut is_first) = (TextJson::default(), true);
+        while let Some(cell) = items.next_element_seed(AnyKind(PlainText))? {
+            if !is_first {
+                text.push(r#""\t""#);
+            }
+            is_first = false;
+            text.append(cell.unwrap_or_default());
+        }
+        Ok(Some(text.into_json()))
     }
-    if let Some(expression) = payload.expression.and_then(|raw| decode_text(raw.get())) {
-        return Some(expression.into_owned());
-    }
-    [payload.title, payload.caption].into_iter().flatten().find_map(|raw| plain_text(raw.get()))
 }
 
 #[cfg(test)]
@@ -248,7 +283,7 @@ mod tests {
     fn text_of(block: &str) -> Option<String> {
         let mut block = RawObject::parse(block).unwrap();
         Blocks.transform(&mut block);
-        block.text("plain_text").map(std::borrow::Cow::into_owned)
+        block.text("plain_text").map(Cow::into_owned)
     }
 
     #[test]

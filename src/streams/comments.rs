@@ -36,7 +36,7 @@ impl SourceStream for Comments {
     /// Adds `plain_text`.
     fn transform(&self, comment: &mut RawObject<'_>) {
         let text = comment.get("rich_text").and_then(plain_text);
-        comment.set_text("plain_text", text.as_deref());
+        comment.set_or_null("plain_text", text);
     }
 }
 

@@ -34,7 +34,7 @@ impl SourceStream for DataSources {
         {
             data_source.set("properties", properties);
         }
-        data_source.set_text("name", name.as_deref());
+        data_source.set_or_null("name", name);
     }
 }
 

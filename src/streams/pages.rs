@@ -40,7 +40,7 @@ impl SourceStream for Pages {
         if let Some(values) = values {
             page.set("properties", values);
         }
-        page.set_text("title", title.as_deref());
+        page.set_or_null("title", title);
     }
 }
 
@@ -50,8 +50,12 @@ struct TitleValue<'a> {
     title: Option<&'a RawValue>,
 }
 
-/// The plain text of a property, if it is the title: the only type with the key `title`.
+/// The JSON of the plain text of a property, if it is the title: the only type with the key `title`.
 fn title_of(value: &str) -> Option<String> {
+    // Few values are it, and only those are looked at any closer.
+    if !value.contains("\"title\"") {
+        return None;
+    }
     let value: TitleValue<'_> = serde_json::from_str(value).ok()?;
     plain_text(value.title?.get())
 }
