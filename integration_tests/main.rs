@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cat;
+mod catch_up;
 mod chaos;
 mod check;
 mod command_line;

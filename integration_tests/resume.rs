@@ -170,40 +170,6 @@ fn a_terminated_process_leaves_a_state_from_which_nothing_is_lost() {
 }
 
 #[test]
-fn a_comment_made_between_a_killed_run_and_the_one_that_resumes_it_is_not_lost() {
-    // GIVEN a first sync that was killed late in its walk
-    let (workspace, pages) = pages(20, 0);
-    let notion = FakeNotion::start_blocking(workspace);
-    let connector = Connector::new(&notion).streams(&["comments"]);
-    let whole = connector.read();
-    let killed = cut_after_state(&whole, "comments", 3);
-
-    // WHEN a page that was done gets a comment, which does not move its time, and others come later
-    let comment = notion.edit(|workspace| {
-        let comment = workspace.add_comment(pages[0], "in between");
-        workspace.set_now(Some(Utc::now() + TimeDelta::minutes(1)));
-        workspace.add_comment(pages[19], "later");
-        workspace.set_now(None);
-        comment
-    });
-    let resumed = connector.clone().state(state_after(&killed)).read();
-    let next = connector.clone().state(state_after(&resumed)).read();
-    let after = connector.state(state_after(&next)).read();
-
-    // THEN
-    after.assert_complete();
-    let all = together(&[&killed, &resumed, &next, &after]);
-    assert!(all.ids("comments").contains(&comment.to_string()));
-    let reached = |output: &SyncOutput| {
-        let time = output.last_state("comments")["state"]["last_edited_time"].as_str().unwrap().to_owned();
-        time.parse::<DateTime<Utc>>().unwrap()
-    };
-    let until = killed.last_state("comments")["resume"]["until"].as_str().unwrap().to_owned();
-    assert!(reached(&resumed) <= until.parse::<DateTime<Utc>>().unwrap());
-    assert!(reached(&next) >= reached(&resumed));
-}
-
-#[test]
 fn a_hidden_page_below_an_unfinished_one_is_not_taken_for_done() {
     // GIVEN a hidden page that is older than the mark, below a page that is later
     let (mut workspace, pages) = pages(10, 2);

@@ -203,6 +203,21 @@ impl StreamState {
         state
     }
 
+    /// The same, to go on from in this very run; what is to be tried again stays as it is.
+    #[must_use]
+    pub fn after_walk(&self, cursor_field: &str, reached: DateTime<Utc>, unlisted: &Unlisted) -> Self {
+        Self {
+            form: self.form,
+            start: self.start,
+            stored: self.finished(cursor_field, reached, &RetryList::default(), &Unlisted::default()),
+            cursor: self.cursor.max(Some(reached)),
+            by_page: HashMap::new(),
+            resume: None,
+            retry: self.retry.clone(),
+            unlisted: unlisted.clone(),
+        }
+    }
+
     fn add_lists(state: &mut Map<String, Value>, retry: &RetryList, unlisted: &Unlisted) {
         if *retry != RetryList::default() {
             let list = |entries: &BTreeMap<Uuid, Option<DateTime<Utc>>>| -> Vec<Value> {

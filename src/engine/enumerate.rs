@@ -231,13 +231,14 @@ impl Run {
         id: Uuid,
         under: Option<&Rc<Root>>,
     ) -> Result<(), ReadError> {
+        if under.is_none() {
+            // Before the request: one that fails is tried again from where these streams knew it.
+            self.inventory.borrow_mut().find_data_source(id);
+        }
         let text =
             self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?;
         let data_source = object_with_id(&text, id)?;
         let mut batches = Batches::new(self);
-        if under.is_none() {
-            self.inventory.borrow_mut().see_fetched_data_source(id);
-        }
         self.observe_data_source(data_source, under, &mut batches);
         match under {
             Some(root) => root.found_data_source(id),
@@ -293,7 +294,7 @@ impl Run {
         let inventory = self.inventory.borrow();
         let earlier = self.page_streams().filter_map(|stream| match under {
             // Only what no earlier sync knew is found below a page.
-            Some(_root) => Some(stream.state.start()),
+            Some(_root) => Some(stream.state().start()),
             None => stream.since_of_source(data_source, &inventory),
         });
         earlier.fold(self.scope.since, DateTime::min)

@@ -1,9 +1,11 @@
 //! What was found in the workspace: pages and data sources, each once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+
+use super::Unlisted;
 
 /// Whether an object was met before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,8 +27,8 @@ pub(super) struct Inventory {
     parents: HashSet<Uuid>,
     /// Rows that are wanted from an earlier time than others, and the data source for which they are.
     early_rows: HashMap<Uuid, Uuid>,
-    /// Data sources that no listing showed; those that no earlier sync knew either are read whole.
-    fetched_data_sources: HashSet<Uuid>,
+    /// Data sources that no listing showed, to this run or to earlier ones; whoever knew nothing of them reads them whole.
+    found_data_sources: HashSet<Uuid>,
     /// Pages that no listing showed to earlier runs.
     unlisted: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
@@ -64,8 +66,12 @@ impl Inventory {
     }
 
     /// Begins with what no listing showed to earlier runs.
-    pub(super) fn new(unlisted: &BTreeSet<Uuid>) -> Self {
-        Self { unlisted: unlisted.iter().copied().collect(), ..Self::default() }
+    pub(super) fn new(unlisted: &Unlisted) -> Self {
+        Self {
+            unlisted: unlisted.pages.iter().copied().collect(),
+            found_data_sources: unlisted.data_sources.iter().copied().collect(),
+            ..Self::default()
+        }
     }
 
     /// Whether no listing showed a page to earlier runs.
@@ -74,13 +80,13 @@ impl Inventory {
     }
 
     /// Notes that no listing showed a data source.
-    pub(super) fn see_fetched_data_source(&mut self, id: Uuid) {
-        self.fetched_data_sources.insert(id);
+    pub(super) fn find_data_source(&mut self, id: Uuid) {
+        self.found_data_sources.insert(id);
     }
 
-    /// Data sources that no listing showed.
-    pub(super) fn fetched_data_sources(&self) -> &HashSet<Uuid> {
-        &self.fetched_data_sources
+    /// Whether no listing showed a data source, to this run or to earlier ones.
+    pub(super) fn is_found_data_source(&self, id: Uuid) -> bool {
+        self.found_data_sources.contains(&id)
     }
 
     pub(super) fn has_page(&self, id: Uuid) -> bool {

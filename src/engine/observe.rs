@@ -85,7 +85,7 @@ impl Run {
                 if let Some(root) = under {
                     self.walk_found(PageRef { last_edited_time: seen_as, id }, root);
                 }
-                if time.is_some_and(|time| self.page_streams().all(|stream| time < stream.state.start())) {
+                if time.is_some_and(|time| self.page_streams().all(|stream| time < stream.state().start())) {
                     self.pages_before_start.set(self.pages_before_start.get() + 1);
                 }
             }
@@ -96,7 +96,7 @@ impl Run {
         let since = match (id, under) {
             (Some(id), Some(root)) => stream.since_below(id, root.top().page.id, &self.inventory.borrow()),
             (Some(id), None) => stream.since(id, &self.inventory.borrow()),
-            (None, _) => stream.state.start(),
+            (None, _) => stream.state().start(),
         };
         if !stream.includes(time, since) {
             return Ok(());
@@ -165,7 +165,7 @@ impl Run {
         batches: &mut Batches,
     ) {
         if let Some((_index, stream)) = self.running_stream_of(ObjectKind::DataSource)
-            && stream.includes(time, since.unwrap_or(stream.state.since(None)))
+            && stream.includes(time, since.unwrap_or(stream.state().since(None)))
         {
             batches.data_sources.push_record(stream, data_source);
         }

@@ -131,8 +131,8 @@ pub async fn read(
 fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
     let mut unlisted = Unlisted::default();
     for stream in &streams {
-        unlisted.pages.extend(&stream.state.unlisted().pages);
-        unlisted.data_sources.extend(&stream.state.unlisted().data_sources);
+        unlisted.pages.extend(&stream.state().unlisted().pages);
+        unlisted.data_sources.extend(&stream.state().unlisted().data_sources);
     }
     Run {
         scope: Scope::of(&streams, to_minute(request.start_date)),
@@ -140,7 +140,7 @@ fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
         client: request.client,
         streams,
         queue: TaskQueue::new(),
-        inventory: RefCell::new(Inventory::new(&unlisted.pages)),
+        inventory: RefCell::new(Inventory::new(&unlisted)),
         walk: RefCell::new(Walk::default()),
         unlisted: RefCell::new(unlisted),
         originals: RefCell::default(),
@@ -225,7 +225,7 @@ impl Run {
         // Where trees are walked, objects of these streams may still be found.
         let finds_objects =
             self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
-        self.finish_early(|source| match source {
+        self.finish_early(|stream| match stream.stream.source() {
             Source::Listing(_) => true,
             Source::Enumeration(_) => !finds_objects,
             Source::Pages(_) => false,
@@ -244,6 +244,11 @@ impl Run {
         }
         self.begin_walk();
         self.drive(|| self.next_page()).await;
+        if self.streams.iter().any(StreamRun::must_catch_up) && !self.queue.is_closed() {
+            self.finish_early(|stream| !stream.must_catch_up()).await;
+            self.begin_second_walk();
+            self.drive(|| self.next_page()).await;
+        }
     }
 
     /// Runs tasks, a bounded number at a time, until there are none.

@@ -26,15 +26,15 @@ impl Scope {
         for stream in streams {
             let (rows, since) = match stream.stream.source() {
                 Source::Listing(_) => continue,
-                Source::Enumeration(kind) => (kind == ObjectKind::Page, stream.state.since_any()),
+                Source::Enumeration(kind) => (kind == ObjectKind::Page, stream.state().since_any()),
                 Source::Pages(reader) => match reader.scope() {
-                    PageScope::Edited => (true, stream.state.since_any()),
+                    PageScope::Edited => (true, stream.state().since_any()),
                     PageScope::Synced => (true, start),
                 },
             };
             scope.is_wanted = true;
             scope.rows |= rows;
-            scope.is_full |= !stream.state.has_cursor();
+            scope.is_full |= !stream.state().has_cursor();
             scope.since = scope.since.min(since);
         }
         scope

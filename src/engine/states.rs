@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Resume, run::Run, stream_run::StreamRun};
+use super::{Resume, StreamState, run::Run, stream_run::StreamRun};
 use crate::{
     protocol::{AirbyteMessage, OutputClosed, StreamStatus},
     streams::{ObjectKind, PageReader, Source},
@@ -46,9 +46,10 @@ impl Run {
         }
         Ok(())
     }
+
     /// Completes the streams that nothing can be added to any more.
-    pub(super) async fn finish_early(&self, is_done: impl Fn(&Source) -> bool) {
-        for stream in self.streams.iter().filter(|stream| is_done(&stream.stream.source())) {
+    pub(super) async fn finish_early(&self, is_done: impl Fn(&StreamRun) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_done(stream)) {
             if self.finish(stream).await.is_err() {
                 // Whoever watches the output ends the run.
                 return;
@@ -101,14 +102,20 @@ impl Run {
         self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
     }
 
+    /// The state with which a stream goes on that has finished an interrupted walk.
+    pub(super) fn state_to_catch_up_from(&self, stream: &StreamRun) -> StreamState {
+        let field = stream.stream.spec().cursor_field.unwrap_or_default();
+        stream.state().after_walk(field, self.cursor_reached(stream), &self.unlisted.borrow())
+    }
+
     fn finished_state(&self, stream: &StreamRun, field: &str) -> Map<String, Value> {
         let retry = stream.retry_when_finished(&self.inventory.borrow());
-        stream.state.finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
+        stream.state().finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
     }
 
     fn state_in_progress(&self, stream: &StreamRun, reached: Option<Resume>) -> Map<String, Value> {
         let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
-        stream.state.in_progress(reached, &stream.retry(), &unlisted)
+        stream.state().in_progress(reached, &stream.retry(), &unlisted)
     }
 
     /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which
@@ -120,8 +127,8 @@ impl Run {
             Source::Pages(_) => inventory.newest_page().max(stream.newest_record()),
             Source::Enumeration(_) | Source::Listing(_) => inventory.newest_page(),
         };
-        let newest = newest.unwrap_or(stream.state.start()).min(self.began());
+        let newest = newest.unwrap_or(stream.state().start()).min(self.began());
         let cursor = newest - self.lookback;
-        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state.start())
+        stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state().start())
     }
 }

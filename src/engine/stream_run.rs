@@ -1,7 +1,7 @@
 //! One configured stream while it is being read: its state, what failed, what was left out.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, HashSet},
     fmt,
     sync::Arc,
@@ -39,7 +39,10 @@ pub(super) struct StreamRun {
     pub(super) stream: &'static dyn SourceStream,
     pub(super) name: Arc<str>,
     pub(super) client: NotionClient,
-    pub(super) state: StreamState,
+    /// The state that the run began with.
+    initial: StreamState,
+    /// The state after the walk that an earlier run began, once it is finished and the pages done then are asked again.
+    caught_up: OnceCell<StreamState>,
     retry: RefCell<RetryList>,
     /// Pages and data sources that failed in this sync.
     failed_now: RefCell<HashSet<Uuid>>,
@@ -77,7 +80,8 @@ impl StreamRun {
             client: client.on_behalf_of(spec.name),
             retry: RefCell::new(state.retry().clone()),
             sent_at: Cell::new(state.resume()),
-            state,
+            initial: state,
+            caught_up: OnceCell::new(),
             failure: RefCell::new(None),
             failed_now: RefCell::default(),
             misses_more: Cell::new(false),
@@ -92,6 +96,11 @@ impl StreamRun {
             drift: RefCell::new(SchemaDrift::new(spec.schema)),
             newest_record: Cell::new(None),
         }
+    }
+
+    /// The state that the stream goes on from.
+    pub(super) fn state(&self) -> &StreamState {
+        self.caught_up.get().unwrap_or(&self.initial)
     }
 
     /// How the stream reads pages, if it does.
@@ -113,10 +122,10 @@ impl StreamRun {
     /// or the start where the stream has never known of it.
     pub(super) fn since_of_page(&self, page: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         if self.is_found_page(page, inventory) {
-            return self.state.start();
+            return self.state().start();
         }
-        let since = self.state.since(Some(page));
-        let retried = self.state.retry().pages.get(&page);
+        let since = self.state().since(Some(page));
+        let retried = self.state().retry().pages.get(&page);
         retried.map_or(since, |cursor| self.or_start(*cursor).min(since))
     }
 
@@ -124,30 +133,29 @@ impl StreamRun {
     /// earlier sync knew is.
     pub(super) fn since_of_rows(&self, source: Uuid, is_below: bool, inventory: &Inventory) -> DateTime<Utc> {
         if is_below {
-            return self.state.start();
+            return self.state().start();
         }
-        self.since_of_source(source, inventory).unwrap_or(self.state.since_any())
+        self.since_of_source(source, inventory).unwrap_or(self.state().since_any())
     }
 
     /// The time from which rows of a data source are wanted, where it is earlier than for others: it is tried again,
     /// or the stream has never known of it.
     pub(super) fn since_of_source(&self, source: Uuid, inventory: &Inventory) -> Option<DateTime<Utc>> {
         if self.is_found_source(source, inventory) {
-            return Some(self.state.start());
+            return Some(self.state().start());
         }
-        self.state.retry().data_sources.get(&source).map(|cursor| self.or_start(*cursor))
+        self.state().retry().data_sources.get(&source).map(|cursor| self.or_start(*cursor))
     }
 
     /// Whether no listing showed a page to an earlier run, and this stream's state does not know of it: another
     /// stream's does. A position in the walk then says nothing about it.
     fn is_found_page(&self, page: Uuid, inventory: &Inventory) -> bool {
-        inventory.is_unlisted(page) && !self.state.unlisted().pages.contains(&page)
+        inventory.is_unlisted(page) && !self.state().unlisted().pages.contains(&page)
     }
 
     /// The same for a data source and its rows.
     fn is_found_source(&self, source: Uuid, inventory: &Inventory) -> bool {
-        inventory.fetched_data_sources().contains(&source)
-            && !self.state.unlisted().data_sources.contains(&source)
+        inventory.is_found_data_source(source) && !self.state().unlisted().data_sources.contains(&source)
     }
 
     /// The time from which the record of a data source is wanted; `is_below`: it was met in a page's tree.
@@ -157,43 +165,66 @@ impl StreamRun {
         is_below: bool,
         inventory: &Inventory,
     ) -> DateTime<Utc> {
-        let since = self.state.since(None);
-        if is_below && !self.state.unlisted().data_sources.contains(&id) {
-            return self.state.start();
+        let since = self.state().since(None);
+        if is_below && !self.state().unlisted().data_sources.contains(&id) {
+            return self.state().start();
         }
         self.since_of_source(id, inventory).map_or(since, |earlier| earlier.min(since))
     }
 
     fn or_start(&self, cursor: Option<DateTime<Utc>>) -> DateTime<Utc> {
-        cursor.map_or(self.state.start(), |cursor| cursor.max(self.state.start()))
+        cursor.map_or(self.state().start(), |cursor| cursor.max(self.state().start()))
     }
 
     /// The time from which records of a page that was found below another are wanted: that one may be tried again
     /// from an older cursor, and what no state knows is read whole.
     pub(super) fn since_below(&self, page: Uuid, top: Uuid, inventory: &Inventory) -> DateTime<Utc> {
         let since = self.since(page, inventory);
-        if page != top && !self.state.unlisted().pages.contains(&page) {
-            return self.state.start();
+        if page != top && !self.state().unlisted().pages.contains(&page) {
+            return self.state().start();
         }
         if self.retries(top) { since.min(self.since(top, inventory)) } else { since }
     }
 
     /// Whether a page is on the retry list that the run began with.
     pub(super) fn retries(&self, page: Uuid) -> bool {
-        self.state.retry().pages.contains_key(&page)
+        self.state().retry().pages.contains_key(&page)
     }
 
     /// Whether the stream reads this page, as it is now.
     pub(super) fn wants(&self, page: &PageRef, inventory: &Inventory) -> bool {
+        !self.is_passed_over(page, inventory) && self.wants_below(page, page.id, inventory)
+    }
+
+    /// Whether an earlier run has done this page in the walk that this one finishes.
+    fn is_passed_over(&self, page: &PageRef, inventory: &Inventory) -> bool {
         let is_early = || {
             let source = inventory.early_source(page.id);
             source.is_some_and(|source| self.since_of_source(source, inventory).is_some())
         };
-        let is_done = self.state.is_done(page)
+        self.state().is_done(page)
             && !self.retries(page.id)
             && !self.is_found_page(page.id, inventory)
-            && !is_early();
-        !is_done && self.wants_below(page, page.id, inventory)
+            && !is_early()
+    }
+
+    /// Whether the pages that an earlier run has done are still to be asked again: what is read there does not move
+    /// a page's time, so it may be new.
+    pub(super) fn must_catch_up(&self) -> bool {
+        let is_synced = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
+        is_synced && self.state().resume().is_some() && !self.is_stopped() && self.misses_only_retried()
+    }
+
+    /// Whether a page is to be asked again for that.
+    pub(super) fn catches_up_with(&self, page: &PageRef, inventory: &Inventory) -> bool {
+        self.must_catch_up()
+            && self.is_passed_over(page, inventory)
+            && self.wants_below(page, page.id, inventory)
+    }
+
+    /// Goes on from this state: everything was read once, as of its cursor.
+    pub(super) fn catch_up_from(&self, state: StreamState) {
+        self.caught_up.set(state).expect("a run catches up once");
     }
 
     /// The same for a page that was found below another. It is a part of that one, which is being read, so an
@@ -205,7 +236,7 @@ impl StreamRun {
         }
         let since = match reader.scope() {
             PageScope::Edited => self.since_below(page.id, top, inventory),
-            PageScope::Synced => self.state.start(),
+            PageScope::Synced => self.state().start(),
         };
         page.last_edited_time >= since
     }
@@ -308,7 +339,7 @@ impl StreamRun {
 
     /// The cursor to remember for what failed; none is the start date.
     fn to_remember(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        (since > self.state.start()).then_some(since)
+        (since > self.state().start()).then_some(since)
     }
 
     /// Takes a page off the retry list, unless it failed in this very sync.
@@ -331,12 +362,13 @@ impl StreamRun {
         retry
     }
 
-    /// What no listing shows, as far as an unfinished state may know it: a data source that was found late is
-    /// unknown until its old rows are read.
+    /// What no listing shows, as far as an unfinished state may know it: what only other streams knew, and a data source
+    /// that was found late, is unknown until everything old of it is read.
     pub(super) fn unlisted_so_far(&self, unlisted: &Unlisted, inventory: &Inventory) -> Unlisted {
         let stopped = self.stopped.borrow();
         let mut unlisted = stopped.as_ref().map_or(unlisted, |position| &position.unlisted).clone();
-        if self.state.has_cursor() || self.state.resume().is_some() {
+        if self.state().has_cursor() || self.state().resume().is_some() {
+            unlisted.pages.retain(|id| !self.is_found_page(*id, inventory));
             unlisted.data_sources.retain(|id| !self.is_found_source(*id, inventory));
         }
         unlisted
@@ -357,7 +389,7 @@ impl StreamRun {
     /// The walk's position that the stream's state may show.
     pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
         let reader = self.page_reader()?;
-        let stored = self.state.resume();
+        let stored = self.state().resume();
         if self.is_listing_partial.get() {
             return stored;
         }
@@ -377,7 +409,7 @@ impl StreamRun {
     /// The latest cursor that the stream may get, where an earlier run has done a part of its walk.
     pub(super) fn latest_cursor(&self) -> Option<DateTime<Utc>> {
         let is_synced = self.page_reader().is_some_and(|reader| reader.scope() == PageScope::Synced);
-        self.state.resume().filter(|_| is_synced).map(|resume| resume.until)
+        self.state().resume().filter(|_| is_synced).map(|resume| resume.until)
     }
 
     /// Whether this is the first record; from then on the stream is running.

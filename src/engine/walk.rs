@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use tracing::info;
 use uuid::Uuid;
 
 use super::{
@@ -85,12 +86,19 @@ pub(super) struct Walk {
     next: usize,
     done_prefix: usize,
     done_count: usize,
+    /// Pages that a walk before this one did, to be counted with its own.
+    done_before: usize,
 }
 
 impl Walk {
     pub(super) fn new(mut order: Vec<PageRef>) -> Self {
         order.sort_unstable();
         Self { is_done: vec![false; order.len()], order, ..Self::default() }
+    }
+
+    /// The walk that comes after this one.
+    fn followed_by(&self, order: Vec<PageRef>) -> Self {
+        Self { done_before: self.done_before + self.done_count, ..Self::new(order) }
     }
 
     /// How far it got, if anywhere.
@@ -101,7 +109,7 @@ impl Walk {
 
     /// Pages done, and pages in all.
     pub(super) fn progress(&self) -> (usize, usize) {
-        (self.done_count, self.order.len())
+        (self.done_before + self.done_count, self.done_before + self.order.len())
     }
 
     fn take(&mut self) -> Option<(usize, PageRef)> {
@@ -139,8 +147,8 @@ impl Run {
         let inventory = self.inventory.borrow();
         let readers = || self.streams.iter().filter(|stream| stream.page_reader().is_some());
         let retried: HashSet<Uuid> =
-            self.streams.iter().flat_map(|stream| stream.state.retry().pages.keys().copied()).collect();
-        let start = readers().map(|stream| stream.state.start()).min();
+            self.streams.iter().flat_map(|stream| stream.state().retry().pages.keys().copied()).collect();
+        let start = readers().map(|stream| stream.state().start()).min();
         let is_walked = |page: &PageRef| start.is_some_and(|start| page.last_edited_time >= start);
         let pages = inventory.pages().map(|(id, last_edited_time)| PageRef { last_edited_time, id });
         let mut walk = Walk::new(pages.filter(is_walked).collect());
@@ -169,6 +177,25 @@ impl Run {
                 self.queue.push(task);
             }
         }
+    }
+
+    /// Puts the pages in order that an earlier run had done in the walk that is now finished, for the streams that
+    /// may find something new there; they go on from a state of their own.
+    pub(super) fn begin_second_walk(&self) {
+        let inventory = self.inventory.borrow();
+        let pages = inventory.pages().map(|(id, last_edited_time)| PageRef { last_edited_time, id });
+        let is_walked =
+            |page: &PageRef| self.streams.iter().any(|stream| stream.catches_up_with(page, &inventory));
+        let order: Vec<PageRef> = pages.filter(is_walked).collect();
+        info!(
+            "{} pages that the interrupted sync had done are asked again for what is new since.",
+            order.len()
+        );
+        for stream in self.streams.iter().filter(|stream| stream.must_catch_up()) {
+            stream.catch_up_from(self.state_to_catch_up_from(stream));
+        }
+        let next = self.walk.borrow().followed_by(order);
+        *self.walk.borrow_mut() = next;
     }
 
     /// The work of the next page that has any.
@@ -200,7 +227,8 @@ impl Run {
     fn tasks_of(&self, root: &Rc<Root>, wants: impl Fn(&StreamRun) -> bool) -> Vec<Task> {
         let mut tasks = Vec::new();
         for (stream, run) in self.streams.iter().enumerate() {
-            if run.page_reader().is_some() && !run.is_stopped() && wants(run) {
+            let is_reading = run.page_reader().is_some() && !run.is_stopped() && !run.is_finished();
+            if is_reading && wants(run) {
                 root.begin();
                 tasks.push(Task::Visit { stream, root: Rc::clone(root), node: Node::page(root.page.id) });
             }
