@@ -202,12 +202,18 @@ impl Run {
                 crowded.get_or_insert(window.unwrap_or(since));
                 break;
             };
-            if window.is_none_or(|window| last_created > window) {
-                window = Some(last_created);
-            } else {
+            match window {
                 // A whole listing within one minute: what is beyond its limit cannot be reached. The rest can.
-                crowded.get_or_insert(last_created);
-                window = Some(last_created + TimeDelta::minutes(1));
+                Some(begun) if last_created == begun => {
+                    crowded.get_or_insert(begun);
+                    window = Some(begun + TimeDelta::minutes(1));
+                }
+                // Nothing of the window: it was not asked for in vain, but it is not answered.
+                Some(begun) if last_created < begun => {
+                    crowded.get_or_insert(begun);
+                    break;
+                }
+                _further => window = Some(last_created),
             }
         }
         crowded.map_or(Ok(()), |minute| Err(ReadError::CrowdedMinute { data_source, minute }))
@@ -217,8 +223,13 @@ impl Run {
     pub(super) async fn fetch_page(&self, id: Uuid, under: Option<&Rc<Root>>) -> Result<(), ReadError> {
         let text = self.enumeration_client(ObjectKind::Page).get(format!("/v1/pages/{id}")).await?;
         let page = object_with_id(&text, id)?;
+        if page.is_true("in_trash") {
+            // By its id it is still answered; no listing shows it any more.
+            self.forget_page(id, "page in the trash");
+            return Ok(());
+        }
         let mut batches = Batches::new(self);
-        self.observe_page(page, None, under, &mut batches).await?;
+        self.observe_page(page, None, under, &mut batches);
         if let Some(root) = under {
             root.found_page(id);
         }
@@ -238,10 +249,14 @@ impl Run {
         let text =
             self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?;
         let data_source = object_with_id(&text, id)?;
+        let is_in_trash = data_source.is_true("in_trash");
         let mut batches = Batches::new(self);
         self.observe_data_source(data_source, under, &mut batches);
         match under {
             Some(root) => root.found_data_source(id),
+            None if is_in_trash => {
+                self.unlisted.borrow_mut().data_sources.remove(&id);
+            }
             None => {
                 self.unlisted.borrow_mut().data_sources.insert(id);
             }
@@ -272,6 +287,13 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Counts a page that is not to be asked for any more.
+    pub(super) fn forget_page(&self, id: Uuid, reason: &str) {
+        self.unlisted.borrow_mut().pages.remove(&id);
+        self.skip_object(ObjectKind::Page, reason);
+        self.page_streams().for_each(|stream| stream.page_succeeded(id));
     }
 
     /// Counts an object that is left out, for the stream of its kind or, without it, for those that need it.
@@ -307,12 +329,12 @@ impl Run {
                 self.skip_object(ObjectKind::Page, "rows of a data source that is not found or not shared");
                 self.page_streams().for_each(|stream| stream.data_source_succeeded(data_source));
             }
-            Some(ApiError::Rejected { .. }) => {
-                let which = if archived { "archived rows" } else { "rows" };
-                warn!(%data_source, "Notion refuses to list the {which} of a data source: {error}.");
+            // An API that does not know archived rows has none.
+            Some(ApiError::Rejected { .. }) if archived => {
+                warn!(%data_source, "Notion refuses to list the archived rows of a data source: {error}.");
                 self.skip_object(
                     ObjectKind::Page,
-                    &format!("{which} of a data source that Notion refuses to list"),
+                    "archived rows of a data source that Notion refuses to list",
                 );
             }
             _ => {
@@ -327,7 +349,7 @@ impl Run {
 }
 
 /// Opens an answer about one object; fails when it is about another, or about none.
-fn object_with_id(text: &str, id: Uuid) -> Result<RawObject<'_>, ReadError> {
+pub(super) fn object_with_id(text: &str, id: Uuid) -> Result<RawObject<'_>, ReadError> {
     let object = RawObject::parse(text).filter(|object| object.id("id") == Some(id));
     object.ok_or(ReadError::OtherObject { id })
 }

@@ -7,18 +7,20 @@ use uuid::Uuid;
 
 use super::{
     PageRef, ReadError,
+    enumerate::object_with_id,
     inventory::Sighting,
     run::{Completing, Run, Task},
     stream_run::StreamRun,
     walk::Root,
 };
 use crate::{
-    client::ResultPage,
+    client::{ApiError, ResultPage},
     protocol::RecordBatch,
     streams::{Completion, ObjectKind, RawObject, complete_page, computed_properties, truncated_values},
 };
 
-/// How many pages may wait for their cut values before the enumeration waits for them.
+/// How many pages are kept while they wait for their cut values. Of more only the ids are, so that the listing need not
+/// wait: its position expires.
 const MAX_COMPLETING: usize = 200;
 
 impl Run {
@@ -40,7 +42,7 @@ impl Run {
             if object.text("object").as_deref() == Some("data_source") {
                 self.observe_data_source(object, under, &mut batches);
             } else {
-                self.observe_page(object, data_source, under, &mut batches).await?;
+                self.observe_page(object, data_source, under, &mut batches);
             }
         }
         batches.send(self).await?;
@@ -48,13 +50,13 @@ impl Run {
     }
 
     /// Takes in a page: a record if it is new and wanted, and its parents.
-    pub(super) async fn observe_page(
+    pub(super) fn observe_page(
         &self,
         page: RawObject<'_>,
         data_source: Option<Uuid>,
         under: Option<&Rc<Root>>,
         batches: &mut Batches,
-    ) -> Result<(), ReadError> {
+    ) {
         let id = page.id("id");
         let time = page.time("last_edited_time");
         if let Some(id) = id {
@@ -79,7 +81,7 @@ impl Run {
                         .is_some_and(|stream| seen_as < stream.since_of_page(id, &self.inventory.borrow()))
             };
             if sighting == Sighting::Known && !was_left_out() {
-                return Ok(());
+                return;
             }
             if sighting == Sighting::New {
                 if let Some(root) = under {
@@ -92,27 +94,31 @@ impl Run {
         } else {
             self.skip_object(ObjectKind::Page, "page without a valid id, whose content cannot be read");
         }
-        let Some((index, stream)) = self.running_stream_of(ObjectKind::Page) else { return Ok(()) };
+        let Some((index, stream)) = self.running_stream_of(ObjectKind::Page) else { return };
         let since = match (id, under) {
             (Some(id), Some(root)) => stream.since_below(id, root.top().page.id, &self.inventory.borrow()),
             (Some(id), None) => stream.since(id, &self.inventory.borrow()),
             (None, _) => stream.state().start(),
         };
         if !stream.includes(time, since) {
-            return Ok(());
+            return;
         }
         let truncated = if self.complete_properties { truncated_values(&page) } else { Vec::new() };
         match id {
             Some(id) if !truncated.is_empty() => {
-                let page = page.into_owned();
-                let under = under.map(Rc::clone);
-                let completing = Completing { stream: index, id, since, page, truncated, under };
-                self.begin_completing(completing).await
+                let is_kept = self.completing.get() < MAX_COMPLETING;
+                let page = is_kept.then(|| (page.into_owned(), truncated));
+                self.begin_completing(Completing {
+                    stream: index,
+                    id,
+                    since,
+                    page,
+                    under: under.map(Rc::clone),
+                });
             }
             _ => {
                 batches.pages.push_record(stream, page);
                 batches.whole.extend(id.filter(|id| stream.retry().pages.contains_key(id)));
-                Ok(())
             }
         }
     }
@@ -180,23 +186,30 @@ impl Run {
         self.streams.get(index).filter(|stream| !stream.is_stopped()).map(|stream| (index, stream))
     }
 
-    /// Has a page completed by whoever is free, or here and now when too many are waiting.
-    async fn begin_completing(&self, completing: Completing) -> Result<(), ReadError> {
-        if self.completing.get() >= MAX_COMPLETING {
-            return self.complete(completing).await;
+    /// Has a page completed by whoever is free.
+    fn begin_completing(&self, completing: Completing) {
+        if completing.page.is_some() {
+            self.completing.set(self.completing.get() + 1);
         }
-        self.completing.set(self.completing.get() + 1);
         if let Some(root) = &completing.under {
             root.begin();
         }
         self.queue.push(Task::Complete(Box::new(completing)));
-        Ok(())
     }
 
     /// Completes the cut values of a page and emits it.
     pub(super) async fn complete(&self, completing: Completing) -> Result<(), ReadError> {
-        let Completing { stream, id, since, page, truncated, .. } = completing;
+        let Completing { stream, id, since, page, .. } = completing;
         let Some(stream) = self.streams.get(stream) else { return Ok(()) };
+        let (page, truncated) = if let Some(kept) = page {
+            self.completing.set(self.completing.get() - 1);
+            kept
+        } else {
+            let text = stream.client.get(format!("/v1/pages/{id}")).await?;
+            let page = object_with_id(&text, id)?;
+            let truncated = truncated_values(&page);
+            (page.into_owned(), truncated)
+        };
         if truncated.iter().any(crate::streams::TruncatedValue::is_relation) {
             let mut incomplete = self.incomplete.borrow_mut();
             for name in computed_properties(&page) {
@@ -208,7 +221,9 @@ impl Run {
         for (name, error) in failed {
             *self.incomplete.borrow_mut().entry(name).or_default() += 1;
             let error = ReadError::from(error);
-            if !error.is_about_one_object() {
+            if matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
+                lasting = self.assert_content_is_readable(&stream.client).await.err().or(lasting);
+            } else if !error.is_about_one_object() {
                 lasting = Some(error);
             }
         }

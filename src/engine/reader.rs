@@ -310,10 +310,7 @@ impl Run {
             Task::FetchPage { id, under } => self.fetch_page(id, under.as_ref()).await,
             Task::FetchDataSource { id, under } => self.fetch_data_source(id, under.as_ref()).await,
             Task::FetchDatabase { id, under } => self.fetch_database(id, &under).await,
-            Task::Complete(completing) => {
-                self.completing.set(self.completing.get() - 1);
-                self.complete(*completing).await
-            }
+            Task::Complete(completing) => self.complete(*completing).await,
             Task::Visit { stream, root, node } => self.visit(stream, &root, node).await,
         }
     }
@@ -403,8 +400,7 @@ mod tests {
             since: DateTime::<Utc>::MIN_UTC,
             stream: pages,
             id: uuid::Uuid::nil(),
-            page: RawObject::parse("{}").unwrap(),
-            truncated: Vec::new(),
+            page: Some((RawObject::parse("{}").unwrap(), Vec::new())),
             under: None,
         })));
 

@@ -66,9 +66,18 @@ pub(super) struct Completing {
     pub(super) id: Uuid,
     /// From when records of the page are wanted.
     pub(super) since: DateTime<Utc>,
-    pub(super) page: RawObject<'static>,
-    pub(super) truncated: Vec<TruncatedValue>,
+    /// The page and its cut values; none where too many were waiting already, then it is asked for again.
+    pub(super) page: Option<(RawObject<'static>, Vec<TruncatedValue>)>,
     pub(super) under: Option<Rc<Root>>,
+}
+
+/// The original of synced blocks, being read.
+#[derive(Debug)]
+pub(super) struct EnteredOriginal {
+    /// From when records of it are wanted.
+    pub(super) since: DateTime<Utc>,
+    /// The page that it is read as a part of.
+    pub(super) root: Rc<Root>,
 }
 
 /// How often states are sent.
@@ -109,8 +118,8 @@ pub(super) struct Run {
     pub(super) inventory: RefCell<Inventory>,
     pub(super) walk: RefCell<Walk>,
     pub(super) unlisted: RefCell<Unlisted>,
-    /// Originals of synced blocks whose children a stream has read in this run, and from when.
-    pub(super) originals: RefCell<HashMap<(usize, Uuid), DateTime<Utc>>>,
+    /// Originals of synced blocks whose children a stream has read in this run.
+    pub(super) originals: RefCell<HashMap<(usize, Uuid), EnteredOriginal>>,
     pub(super) complete_properties: bool,
     pub(super) worker_count: usize,
     pub(super) lookback: TimeDelta,
@@ -123,7 +132,7 @@ pub(super) struct Run {
     /// Pages that were done at the last checkpoint.
     pub(super) done_at_checkpoint: Cell<usize>,
     pub(super) is_checkpointing: Cell<bool>,
-    /// Pages that are waiting for their cut values.
+    /// Pages that are kept until their cut values are asked for.
     pub(super) completing: Cell<usize>,
     /// Pages in a row that failed although everything was tried.
     pub(super) failures_in_a_row: Cell<usize>,

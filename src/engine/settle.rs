@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
+use chrono::{DateTime, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
 use super::{
     ReadError,
-    run::{Run, Task},
+    run::{Completing, Run, Task},
     walk::Root,
 };
 use crate::{
@@ -24,7 +25,7 @@ pub(super) enum About {
     Page { id: Uuid, root: Option<Rc<Root>> },
     DataSource { id: Uuid, root: Option<Rc<Root>> },
     Database { root: Option<Rc<Root>> },
-    Completion(usize),
+    Completion { stream: usize, id: Uuid, since: DateTime<Utc> },
     Visit { stream: usize, root: Rc<Root> },
 }
 
@@ -33,7 +34,7 @@ impl About {
     pub(super) fn is_one_object(&self) -> bool {
         match self {
             Self::Query { .. } | Self::Page { .. } | Self::DataSource { .. } | Self::Database { .. } => true,
-            Self::Stream(_) | Self::Search(_) | Self::Completion(_) | Self::Visit { .. } => false,
+            Self::Stream(_) | Self::Search(_) | Self::Completion { .. } | Self::Visit { .. } => false,
         }
     }
 
@@ -48,7 +49,10 @@ impl About {
             Task::FetchPage { id, .. } => Self::Page { id: *id, root },
             Task::FetchDataSource { id, .. } => Self::DataSource { id: *id, root },
             Task::FetchDatabase { .. } => Self::Database { root },
-            Task::Complete(completing) => Self::Completion(completing.stream),
+            Task::Complete(completing) => {
+                let Completing { stream, id, since, .. } = &**completing;
+                Self::Completion { stream: *stream, id: *id, since: *since }
+            }
             Task::Visit { stream, root, .. } => Self::Visit { stream: *stream, root: Rc::clone(root) },
         }
     }
@@ -71,9 +75,7 @@ impl Run {
                 self.fail_query(*data_source, *archived, *is_below, error);
             }
             About::Page { id, .. } if error.is_about_one_object() => {
-                self.unlisted.borrow_mut().pages.remove(id);
-                self.skip_object(ObjectKind::Page, "page not found or not shared");
-                self.page_streams().for_each(|stream| stream.page_succeeded(*id));
+                self.forget_page(*id, "page not found or not shared");
             }
             About::Page { id, root: None } => {
                 let inventory = self.inventory.borrow();
@@ -103,9 +105,12 @@ impl Run {
             About::DataSource { root, .. } | About::Database { root } => {
                 self.settle_below(ObjectKind::DataSource, root.as_ref(), error);
             }
-            About::Completion(index) => {
-                if let Some(stream) = self.streams.get(*index) {
-                    stream.fail(error);
+            About::Completion { id, .. } if error.is_about_one_object() => {
+                self.forget_page(*id, "page not found or not shared");
+            }
+            About::Completion { stream, id, since } => {
+                if let Some(stream) = self.streams.get(*stream) {
+                    stream.fail_page(*id, *since, error, || self.position());
                 }
             }
             About::Visit { stream: index, root } => {

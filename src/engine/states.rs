@@ -22,7 +22,8 @@ impl Run {
             return;
         }
         let before = self.records_since_checkpoint.get();
-        if self.send_states(false).await.is_ok() {
+        // Without progress it stays due.
+        if matches!(self.send_states(false).await, Ok(true)) {
             self.last_checkpoint.set(Instant::now());
             self.done_at_checkpoint.set(done);
             self.records_since_checkpoint.set(self.records_since_checkpoint.get() - before);
@@ -30,21 +31,25 @@ impl Run {
         self.is_checkpointing.set(false);
     }
 
-    /// Sends the state of each stream whose walk got further, or of all.
-    pub(super) async fn send_states(&self, all: bool) -> Result<(), OutputClosed> {
+    /// Sends the state of each stream whose walk got further, or of all; returns whether there was any.
+    pub(super) async fn send_states(&self, all: bool) -> Result<bool, OutputClosed> {
+        let mut is_any = false;
         for stream in &self.streams {
             let walk = self.walk.borrow().reached(self.until());
             let reached = stream.reached(walk);
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
-            let is_wanted = is_further || (all && stream.stream.spec().cursor_field.is_some());
-            if is_wanted && !stream.is_finished() {
-                let state = self.state_in_progress(stream, reached);
+            if (is_further || all) && !stream.is_finished() {
+                let state = match stream.stream.spec().cursor_field {
+                    Some(_field) => self.state_in_progress(stream, reached),
+                    None => no_cursor_state(),
+                };
                 stream.set_sent_at(reached);
+                is_any = true;
                 self.emitter.state(&stream.name, state).await?;
             }
         }
-        Ok(())
+        Ok(is_any)
     }
 
     /// Completes the streams that nothing can be added to any more.
@@ -68,11 +73,7 @@ impl Run {
             self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(&stream.name)))).await?;
         }
         let state = match (spec.cursor_field, &failure) {
-            (None, _) => {
-                let mut marker = Map::new();
-                marker.insert("__ab_no_cursor_state_message".to_owned(), true.into());
-                marker
-            }
+            (None, _) => no_cursor_state(),
             // What only the trees lead to was not found, though all listings were read: the old cursor stays.
             (Some(_), None) if self.misses_trees(stream) => self.state_in_progress(stream, None),
             (Some(field), None) => self.finished_state(stream, field),
@@ -131,4 +132,9 @@ impl Run {
         let cursor = newest - self.lookback;
         stream.latest_cursor().map_or(cursor, |latest| cursor.min(latest)).max(stream.state().start())
     }
+}
+
+/// The state of a stream without a cursor.
+fn no_cursor_state() -> Map<String, Value> {
+    Map::from_iter([("__ab_no_cursor_state_message".to_owned(), true.into())])
 }

@@ -290,7 +290,7 @@ impl StreamRun {
         position: impl FnOnce() -> Position,
     ) {
         let is_listed = self.retry.borrow().pages.contains_key(&page);
-        let is_full = !is_listed && self.is_retry_list_full();
+        let is_full = !is_listed && self.has_failed_too_often();
         if !is_full {
             self.retry.borrow_mut().pages.entry(page).or_insert(self.to_remember(since));
             self.failed_now.borrow_mut().insert(page);
@@ -321,7 +321,7 @@ impl StreamRun {
         position: impl FnOnce() -> Position,
     ) {
         let is_listed = self.retry.borrow().data_sources.contains_key(&data_source);
-        let is_full = !is_listed && self.is_retry_list_full();
+        let is_full = !is_listed && self.has_failed_too_often();
         if !is_full {
             self.retry.borrow_mut().data_sources.entry(data_source).or_insert(self.to_remember(since));
             self.failed_now.borrow_mut().insert(data_source);
@@ -332,9 +332,10 @@ impl StreamRun {
         }
     }
 
-    fn is_retry_list_full(&self) -> bool {
-        let retry = self.retry.borrow();
-        retry.pages.len() + retry.data_sources.len() >= MAX_RETRY_LIST
+    /// Whether the retry list may not grow by failures of this stream's own; what it remembers for others is bounded
+    /// by theirs.
+    fn has_failed_too_often(&self) -> bool {
+        self.failed_now.borrow().len() >= MAX_RETRY_LIST
     }
 
     /// The cursor to remember for what failed; none is the start date.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     ReadError,
-    run::{Run, Task},
+    run::{EnteredOriginal, Run, Task},
     stream_run::StreamRun,
     walk::Root,
 };
@@ -106,19 +106,25 @@ impl Visit<'_> {
         self.root.enter(self.stream_index, block)
     }
 
-    /// Whether the children of a synced original were not yet read in this run, or only from a later time.
-    pub fn enter_original(&self, block: Uuid) -> bool {
+    /// Whether the children of a synced original are to be read: not if this run has read them, unless from a later time.
+    ///
+    /// In its own page an original is read again while the page with the copy through which it was entered is not done:
+    /// should that one fail, and the copy be gone by the next sync, nothing else would lead to it.
+    pub fn enter_original(&self, block: Uuid, is_own: bool) -> bool {
+        let entered = EnteredOriginal { since: self.since, root: Rc::clone(self.root) };
         match self.run.originals.borrow_mut().entry((self.stream_index, block)) {
             Entry::Vacant(entry) => {
-                entry.insert(self.since);
+                entry.insert(entered);
                 true
             }
             Entry::Occupied(mut entry) => {
-                let is_wider = self.since < *entry.get();
-                if is_wider {
-                    entry.insert(self.since);
+                let EnteredOriginal { since, root } = entry.get();
+                let is_safe = Rc::ptr_eq(root, self.root) || root.is_read_by(self.stream_index);
+                let is_wanted = self.since < *since || (is_own && !is_safe);
+                if is_wanted {
+                    entry.insert(entered);
                 }
-                is_wider
+                is_wanted
             }
         }
     }

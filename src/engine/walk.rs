@@ -67,6 +67,12 @@ impl Root {
         self.parent.as_ref().map_or_else(|| Rc::clone(self), Self::top)
     }
 
+    /// Whether everything of it was read for a stream.
+    pub(super) fn is_read_by(self: &Rc<Self>, stream: usize) -> bool {
+        let top = self.top();
+        top.pending.get() == 0 && !top.failed.borrow().contains(&stream)
+    }
+
     pub(super) fn found_page(self: &Rc<Self>, id: Uuid) {
         self.top().found.borrow_mut().pages.insert(id);
     }

@@ -194,7 +194,7 @@ fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, has_children: boo
         let source = block.object("synced_block");
         let original = source.and_then(|source| source.object("synced_from")?.id("block_id")).unwrap_or(id);
         let copy = (original != id).then(|| node(id, depth + 1, Vec::new()));
-        if visit.enter_original(original) {
+        if visit.enter_original(original, original == id) {
             visit.push(node(original, depth + 1, copy.into_iter().collect()));
         }
     }
