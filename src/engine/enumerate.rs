@@ -71,6 +71,7 @@ impl Run {
         let mut inventory = self.inventory.borrow_mut();
         // What search did not know yet when it was found, and lists now, needs no asking any more.
         self.unlisted.borrow_mut().pages.retain(|id| !inventory.is_listed_page(*id));
+        self.unlisted.borrow_mut().data_sources.retain(|id| !inventory.is_listed_data_source(*id));
         let unlisted = self.unlisted.borrow();
         let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =

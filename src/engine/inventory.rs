@@ -23,6 +23,8 @@ pub(super) enum Sighting {
 pub(super) struct Inventory {
     pages: HashMap<Uuid, DateTime<Utc>>,
     data_sources: HashMap<Uuid, DateTime<Utc>>,
+    /// Data sources that search shows.
+    listed_data_sources: HashSet<Uuid>,
     /// Data sources that rows name as their parent.
     parents: HashSet<Uuid>,
     /// Rows that are wanted from an earlier time than others, and the data source for which they are.
@@ -77,6 +79,16 @@ impl Inventory {
     /// Whether no listing showed a page to earlier runs.
     pub(super) fn is_unlisted(&self, page: Uuid) -> bool {
         self.unlisted.contains(&page)
+    }
+
+    /// Notes that search shows a data source.
+    pub(super) fn list_data_source(&mut self, id: Uuid) {
+        self.listed_data_sources.insert(id);
+    }
+
+    /// Whether search shows a data source.
+    pub(super) fn is_listed_data_source(&self, id: Uuid) -> bool {
+        self.listed_data_sources.contains(&id)
     }
 
     /// Notes that no listing showed a data source.

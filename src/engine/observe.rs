@@ -40,6 +40,7 @@ impl Run {
             };
             times.extend(object.time("last_edited_time"));
             if object.text("object").as_deref() == Some("data_source") {
+                self.note_way_to(object.id("id"), data_source, under);
                 self.observe_data_source(object, under, &mut batches);
             } else {
                 self.observe_page(object, data_source, under, &mut batches);
@@ -47,6 +48,20 @@ impl Run {
         }
         batches.send(self).await?;
         Ok(times)
+    }
+
+    /// Notes whether search shows a data source. One that only the query of a wiki shows is not shown by the next one,
+    /// which asks for what was edited.
+    fn note_way_to(&self, id: Option<Uuid>, wiki: Option<Uuid>, under: Option<&Rc<Root>>) {
+        match (id, wiki, under) {
+            (None, _, _) => {}
+            (Some(id), None, _) => self.inventory.borrow_mut().list_data_source(id),
+            (Some(id), Some(_wiki), Some(root)) => root.found_data_source(id),
+            (Some(id), Some(_wiki), None) => {
+                self.inventory.borrow_mut().find_data_source(id);
+                self.unlisted.borrow_mut().data_sources.insert(id);
+            }
+        }
     }
 
     /// Takes in a page: a record if it is new and wanted, and its parents.

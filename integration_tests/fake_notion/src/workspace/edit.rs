@@ -155,6 +155,11 @@ impl Workspace {
         self.mark(id, |node| node.hidden_from_search = true);
     }
 
+    /// Undoes [`Self::hide_from_search`].
+    pub fn show_in_search(&mut self, id: Uuid) {
+        self.mark(id, |node| node.hidden_from_search = false);
+    }
+
     /// Moves a page below another page or block, or to the top; both parent pages are thereby edited.
     pub fn move_page(&mut self, page: Uuid, new_parent: Option<Uuid>) {
         self.stamp_parent(page);

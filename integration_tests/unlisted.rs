@@ -1,0 +1,143 @@
+//! What no listing shows: who knows of it, from when it is read, and when it is forgotten.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, Route, Workspace};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Connector, SyncOutput};
+
+fn days_ago(days: i64) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::days(days)
+}
+
+/// Reads these streams from a platform's state, and takes in what it keeps of it.
+fn read(connector: &Connector, streams: &[&str], state: &mut Value) -> SyncOutput {
+    let output = connector.clone().streams(streams).state(state.clone()).read();
+    *state = output.state_file(state);
+    output
+}
+
+fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
+    output.ids(stream).contains(&id.to_string())
+}
+
+#[test]
+fn an_unfinished_state_does_not_claim_what_only_another_stream_knew() {
+    // GIVEN a hidden page with an old comment and a hidden table with an old row, found by a sync of blocks alone, and
+    // comments and pages that have cursors of their own
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let comment = workspace.add_comment(hidden, "old comment");
+    let (_database, source) = workspace.add_database(page, "Table", days_ago(30));
+    let row = workspace.add_row(source, "Row", days_ago(30));
+    for id in [hidden, source, row] {
+        workspace.hide_from_search(id);
+    }
+    workspace.set_now(None);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let mut state = json!([]);
+    read(&connector, &["comments", "pages"], &mut state).assert_complete();
+    read(&connector, &["blocks"], &mut state).assert_complete();
+
+    // WHEN a sync of all of them ends before it has read anything
+    notion.fail_always(Route::Search, Fault::status(500));
+    let failed = read(&connector, &["pages", "blocks", "comments"], &mut state);
+    assert_eq!(failed.exit_code, Some(1));
+    notion.clear_faults();
+    let next = read(&connector, &["pages", "blocks", "comments"], &mut state);
+
+    // THEN the next one reads what those streams have never seen
+    next.assert_complete();
+    assert!(contains(&next, "comments", comment));
+    assert!(contains(&next, "pages", hidden));
+    assert!(contains(&next, "pages", row));
+}
+
+#[test]
+fn a_data_source_that_only_a_wiki_shows_is_asked_for_by_every_sync() {
+    // GIVEN a wiki with a data source that search does not show
+    let mut workspace = Workspace::new();
+    let home = workspace.add_top_page_at("Home", days_ago(20));
+    let (_, wiki) = workspace.add_wiki(home, "Wiki", days_ago(20));
+    let (_, inner) = workspace.add_database(wiki, "Inner", days_ago(20));
+    let old = workspace.add_row(inner, "Old", days_ago(20));
+    for id in [inner, old] {
+        workspace.hide_from_search(id);
+    }
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let mut state = json!([]);
+    let first = read(&connector, &["pages"], &mut state);
+    first.assert_complete();
+    assert!(contains(&first, "pages", old));
+
+    // WHEN it gets a row
+    let row = notion.edit(|workspace| {
+        let row = workspace.add_row(inner, "New", Utc::now());
+        workspace.hide_from_search(row);
+        row
+    });
+    let second = read(&connector, &["pages"], &mut state);
+
+    // THEN that comes, and the old one does not come again
+    second.assert_complete();
+    assert!(contains(&second, "pages", row));
+    assert!(!contains(&second, "pages", old));
+}
+
+#[test]
+fn a_data_source_that_a_stream_never_knew_is_read_from_the_start_although_asking_for_it_failed_first() {
+    // GIVEN a finished sync that saw nothing of a data source
+    let mut workspace = Workspace::new();
+    let (_, source) = workspace.add_top_database("Hidden", days_ago(30));
+    let old = workspace.add_row(source, "Old", days_ago(30));
+    for id in [source, old] {
+        workspace.hide_from_search(id);
+    }
+    workspace.add_top_page_at("Page", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let mut state = json!([]);
+    read(&connector, &["pages"], &mut state).assert_complete();
+
+    // WHEN a row shows up, the data source cannot be asked for, and the sync after it lists the data source
+    notion.edit(|workspace| workspace.add_row(source, "New", Utc::now()));
+    notion.fail_always(Route::DataSource(Some(source)), Fault::status(500));
+    let second = read(&connector, &["pages"], &mut state);
+    assert_eq!(second.exit_code, Some(1));
+    notion.clear_faults();
+    notion.edit(|workspace| workspace.show_in_search(source));
+    let third = read(&connector, &["pages"], &mut state);
+
+    // THEN the old row comes
+    third.assert_complete();
+    assert!(contains(&third, "pages", old));
+}
+
+#[test]
+fn what_no_listing_shows_is_forgotten_when_it_is_in_the_trash() {
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page_at("Page", days_ago(20));
+    let hidden = workspace.add_page_at(page, "Hidden", days_ago(20));
+    workspace.hide_from_search(hidden);
+    workspace.touch(page, days_ago(10));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let mut state = json!([]);
+    let first = read(&connector, &["blocks"], &mut state);
+    assert_eq!(first.last_state("blocks")["unlisted"]["pages"], json!([hidden.to_string()]));
+    notion.edit(|workspace| workspace.trash(hidden));
+    let second = read(&connector, &["blocks"], &mut state);
+    second.assert_complete();
+    assert!(second.report().contains("skipped 1 × page in the trash"), "{}", second.report());
+    assert!(second.last_state("blocks").get("unlisted").is_none());
+    notion.clear_requests();
+    read(&connector, &["blocks"], &mut state).assert_complete();
+    assert_eq!(notion.request_count(Route::Page(None)), 0);
+}
