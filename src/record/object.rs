@@ -106,7 +106,8 @@ impl<'de> Deserialize<'de> for OpenedArray {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Self::Value, S::Error> {
-                let mut places = ObjectPlaces::default();
+                // A short result page fits.
+                let mut places = ObjectPlaces { fields: Vec::with_capacity(128), elements: Vec::new() };
                 loop {
                     let start = places.fields.len();
                     match items.next_element_seed(AnyKind(FieldsInto(&mut places.fields)))? {

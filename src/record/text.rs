@@ -80,7 +80,8 @@ impl TextJson {
     pub(crate) fn push(&mut self, json: &str) {
         if let Some(inner) = raw_text(json).as_deref().and_then(inner) {
             if self.0.is_empty() {
-                self.0.reserve(inner.len() + 2);
+                // Several pieces, as most texts have, fit as well.
+                self.0.reserve(inner.len() + 64);
                 self.0.push('"');
             }
             self.0.push_str(inner);

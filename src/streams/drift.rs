@@ -25,17 +25,17 @@ const MAX_PATHS: usize = 100;
 ///
 /// The rest of a schema is passed over: a schema is large, and is read at the start of each sync.
 #[derive(Debug, Deserialize)]
-struct Shape {
-    #[serde(default)]
-    properties: BTreeMap<String, Self>,
-    #[serde(default)]
+struct Shape<'s> {
+    #[serde(borrow, default)]
+    properties: BTreeMap<&'s str, Self>,
+    #[serde(borrow, default)]
     items: Option<Box<Self>>,
 }
 
 /// Compares the records of one stream with its schema.
 #[derive(Debug)]
 pub struct SchemaDrift {
-    shape: Shape,
+    shape: Shape<'static>,
     seen: u64,
     looked_at: u64,
     unknown: BTreeMap<String, u64>,
@@ -43,7 +43,7 @@ pub struct SchemaDrift {
 
 impl SchemaDrift {
     /// Compares with this schema.
-    pub fn new(schema: &str) -> Self {
+    pub fn new(schema: &'static str) -> Self {
         let shape = serde_json::from_str(schema).expect("the schemas are JSON Schemas, as a test shows");
         Self { shape, seen: 0, looked_at: 0, unknown: BTreeMap::new() }
     }
@@ -108,12 +108,12 @@ impl fmt::Display for Path<'_> {
 
 /// Compares a value with its shape.
 struct Walk<'w> {
-    shape: &'w Shape,
+    shape: &'w Shape<'w>,
     path: &'w Path<'w>,
     found: &'w mut Vec<String>,
 }
 
-impl Shape {
+impl Shape<'_> {
     /// Whether a value may hold anything.
     fn is_open(&self) -> bool {
         self.properties.is_empty() && self.items.is_none()
