@@ -215,12 +215,13 @@ fn text_or_number(object: &RawObject<'_>, name: &str) -> Option<String> {
 }
 
 /// The parts of an answer that is not a success.
-#[derive(Debug)]
 pub(super) struct ErrorAnswer<'a> {
     pub(super) status: u16,
     pub(super) retry_after: Option<&'a str>,
     pub(super) ray: Option<&'a str>,
     pub(super) body: &'a [u8],
+    /// What it may quote and nobody may see.
+    pub(super) secrets: &'a [&'a str],
 }
 
 impl ApiError {
@@ -229,8 +230,11 @@ impl ApiError {
         let status = answer.status;
         let ErrorBody { is_notion, code, message, rate_limit_reason, retry_after } =
             ErrorBody::parse(answer.body);
-        let message = shorten(message.unwrap_or_else(|| "no message".to_owned()));
-        let code = code.unwrap_or_else(|| "no code".to_owned());
+        // A secret is taken out first: half of one would not be known for one any more.
+        let shown = |text: Option<String>, missing: &str| {
+            text.map_or_else(|| missing.to_owned(), |text| shorten(without(answer.secrets, text)))
+        };
+        let (message, code) = (shown(message, "no message"), shown(code, "no code"));
         match status {
             401 => Self::Unauthorized { message },
             403 if is_notion => Self::Forbidden { message },
@@ -256,6 +260,11 @@ impl ApiError {
             _ => Self::Unexpected { status },
         }
     }
+}
+
+/// The text with each secret taken out.
+fn without(secrets: &[&str], text: String) -> String {
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "[…]"))
 }
 
 /// Notion's messages can quote a request; a log line needs no more than this.
@@ -284,7 +293,13 @@ mod tests {
     use super::*;
 
     fn classify(status: u16, body: &str) -> ApiError {
-        ApiError::from_answer(&ErrorAnswer { status, retry_after: None, ray: None, body: body.as_bytes() })
+        ApiError::from_answer(&ErrorAnswer {
+            status,
+            retry_after: None,
+            ray: None,
+            body: body.as_bytes(),
+            secrets: &[],
+        })
     }
 
     #[test]
@@ -337,6 +352,20 @@ mod tests {
         let body = r#"{"code":"rate_limited","message":"m",
             "additional_data":{"rate_limit_reason":"public_api_request_blocked"}}"#;
         assert!(matches!(classify(429, body), ApiError::Blocked { .. }));
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_a_message_is_shortened() {
+        let body = format!(r#"{{"code":"unauthorized","message":"{}secret_token"}}"#, "x".repeat(295));
+        let answer = ErrorAnswer {
+            status: 401,
+            retry_after: None,
+            ray: None,
+            body: body.as_bytes(),
+            secrets: &["secret_token"],
+        };
+        let error = ApiError::from_answer(&answer).to_string();
+        assert!(error.ends_with("x[…]"), "{error}");
     }
 
     #[test]
