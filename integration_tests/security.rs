@@ -6,7 +6,7 @@ use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace}
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use source_notion::{
-    client::{ClientSettings, NotionClient, RefreshedTokens, RetryPolicy, Timeouts},
+    client::{ClientSettings, Method, NotionClient, RefreshedTokens, Request, RetryPolicy, Timeouts},
     config::Config,
 };
 
@@ -84,8 +84,13 @@ fn no_public_type_shows_a_secret() {
     };
     let client = NotionClient::new(settings(), |_tokens| ()).unwrap();
     let listing = client.list(source_notion::client::ListRequest::get("/v1/users"));
+    let renewal = Request {
+        method: Method::Post,
+        target: "/v1/oauth/token".to_owned(),
+        body: Some(r#"{"grant_type":"refresh_token","refresh_token":"hidden_6"}"#.to_owned()),
+    };
     let shown = format!(
-        "{config:?} {config:#?} {:?} {:?} {:?} {client:?} {listing:?} {tokens:?} {:?}",
+        "{config:?} {config:#?} {:?} {:?} {:?} {client:?} {listing:?} {tokens:?} {renewal:?} {renewal:#?} {:?}",
         config.credentials,
         config.credentials.oauth,
         settings(),

@@ -46,8 +46,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// One request, without the token.
-#[derive(Clone, Debug)]
+/// One request, without the token. Its `Debug` shows no body: that of a token's renewal holds secrets.
+#[derive(Clone)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -66,6 +66,14 @@ impl Request {
     /// The path without the query, to be logged.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _query)| path)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, body: _may_be_secret } = self;
+        let mut shown = formatter.debug_struct("Request");
+        shown.field("method", method).field("target", target).finish_non_exhaustive()
     }
 }
 
@@ -108,13 +116,20 @@ impl Credentials<'_> {
     }
 }
 
-/// A complete answer.
-#[derive(Debug)]
+/// A complete answer. Its `Debug` shows no body: that holds records, or a new token pair.
 pub(super) struct Answer {
     pub(super) body: String,
     pub(super) request_id: Option<String>,
     /// Notion's time, to the second.
     pub(super) date: Option<SystemTime>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { body: _may_be_secret, request_id, date } = self;
+        let mut shown = formatter.debug_struct("Answer");
+        shown.field("request_id", request_id).field("date", date).finish_non_exhaustive()
+    }
 }
 
 /// A failed attempt and Notion's id of it.
@@ -296,6 +311,7 @@ mod tests {
     };
 
     use fake_notion::{FakeNotion, Fault, Route, Workspace};
+    use serde_json::json;
     use tokio::task::{self, JoinHandle};
 
     use super::*;
@@ -353,6 +369,25 @@ mod tests {
         assert!(matches!(error, ApiError::TooLarge { limit: MAX_BODY_BYTES }), "{error}");
         let taken = serving.await.unwrap();
         assert!(taken < MAX_BODY_BYTES + 16 * 1024 * 1024, "{taken} bytes");
+    }
+
+    #[tokio::test]
+    async fn debug_output_shows_no_body() {
+        let notion = FakeNotion::start(Workspace::new()).await;
+        let transport = Transport::new(notion.url().parse().unwrap(), &Timeouts::default()).unwrap();
+        let body =
+            json!({"grant_type": "refresh_token", "refresh_token": notion.refresh_token()}).to_string();
+        let target = "/v1/oauth/token".to_owned();
+        let request = Request { method: Method::Post, target, body: Some(body) };
+        let (password, refresh_token) = ("fake_client_secret".into(), notion.refresh_token().into());
+        let username = "fake_client_id";
+        let credentials = Credentials::Basic { username, password: &password, refresh_token: &refresh_token };
+        let answer = transport.send(&request, credentials).await.unwrap();
+        assert!(
+            answer.body.contains(&notion.current_token()) && answer.body.contains(&notion.refresh_token())
+        );
+        let shown = format!("{request:?} {request:#?} {answer:?} {answer:#?}");
+        assert!(shown.contains("/v1/oauth/token") && !shown.contains("_fake_"), "{shown}");
     }
 
     #[tokio::test]
