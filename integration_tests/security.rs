@@ -218,6 +218,59 @@ fn only_control_shows_tokens_at_any_log_level() {
     }
 }
 
+/// An answer whose headers quote a token, as a gateway in front of Notion could send it.
+fn quoting(status: u16, token: &str) -> Fault {
+    let headers = ["x-notion-request-id", "cf-ray"].map(|name| (name.to_owned(), format!("for {token}")));
+    Fault::Raw { status, content_type: "text/html".to_owned(), body: Vec::new(), headers: headers.into() }
+}
+
+#[test]
+fn what_quotes_a_token_is_told_without_it() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let token = notion.token();
+    let connector = Connector::new(&notion);
+    notion.fail(Route::Users, quoting(502, token));
+    notion.fail_always(Route::Search, quoting(403, token));
+    notion.fail_always(Route::UsersMe, quoting(403, token));
+    // WHEN
+    let (read, check) = (connector.read(), connector.run("check"));
+    // THEN
+    read.assert_hides(&[token]);
+    check.assert_hides(&[token]);
+    assert!(read.logs().iter().any(|(_level, text)| text.contains("request_id=\"for […]\"")));
+    let error = read.error_of("pages");
+    assert!(error["message"].as_str().unwrap().contains("cf-ray for […]"), "{error}");
+    assert!(error["internal_message"].as_str().unwrap().contains("request id: for […]"), "{error}");
+    let (status, message) = check.connection_status();
+    assert!(status == "FAILED" && message.contains("cf-ray for […]"), "{message}");
+}
+
+#[test]
+fn what_quotes_a_renewed_token_is_told_without_it() {
+    // GIVEN a gateway that quotes the token that it gets, once that is a new one
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    let first = connector.clone().streams(&["users"]).read();
+    let [access, refresh] = [notion.current_token(), notion.refresh_token()];
+    // The fake makes the same tokens in the same order.
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    notion.fail_after(Route::Users, 1, quoting(403, &format!("{access} {refresh}")));
+    // WHEN
+    let output = connector.streams(&["users"]).read();
+    // THEN
+    first.assert_complete();
+    assert_eq!([notion.current_token(), notion.refresh_token()], [access.clone(), refresh.clone()]);
+    assert!(output.error_of("users")["message"].as_str().unwrap().contains("cf-ray for […] […]"));
+    for token in [access, refresh] {
+        assert_eq!(output.stdout.matches(&token).count(), 1, "{token}");
+    }
+    assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+}
+
 #[test]
 fn an_outage_of_the_token_endpoint_does_not_fail_a_refresh() {
     let notion = FakeNotion::start_blocking(sample_workspace());

@@ -178,10 +178,11 @@ async fn perform(
             let patience = settings.check;
             let retry = RetryPolicy { max_retries: patience.max_retries, ..settings.retry };
             let settings = &Settings { retry, ..*settings };
-            let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
-                Ok(client) => client,
-                Err(error) => return Ok(Err(error)),
-            };
+            let client =
+                match load_config(&config, emitter).and_then(|config| connect(&config, emitter, settings)) {
+                    Ok(client) => client,
+                    Err(error) => return Ok(Err(error)),
+                };
             let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
                 let is_held =
                     client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
@@ -191,14 +192,14 @@ async fn perform(
             Ok(Ok(SUCCESS))
         }
         Command::Discover { config } => {
-            if let Err(error) = load_config(&config) {
+            if let Err(error) = load_config(&config, emitter) {
                 return Ok(Err(error));
             }
             emitter.message(&AirbyteMessage::Catalog(catalog())).await?;
             Ok(Ok(SUCCESS))
         }
         Command::Read { config, catalog, state } => {
-            let inputs = Inputs::load(&config, &catalog, state.as_deref());
+            let inputs = Inputs::load(&config, &catalog, state.as_deref(), emitter);
             match inputs {
                 Ok(inputs) => read_streams(&inputs, emitter, settings).await,
                 Err(error) => Ok(Err(error)),
@@ -214,8 +215,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn load(config: &str, catalog: &str, state: Option<&str>) -> Result<Self, Error> {
-        let config = load_config(config)?;
+    fn load(config: &str, catalog: &str, state: Option<&str>, emitter: &Emitter) -> Result<Self, Error> {
+        let config = load_config(config, emitter)?;
         let parsed = ConfiguredCatalog::parse(&load("catalog", catalog)?);
         let catalog = parsed.map_err(|source| Error::Catalog { path: catalog.to_owned(), source })?;
         let state = match state {
@@ -231,9 +232,12 @@ fn load(kind: &'static str, path: &str) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::File { kind, path: path.to_owned(), source })
 }
 
-fn load_config(path: &str) -> Result<Config, Error> {
+/// Loads the config; from then on nothing that is told shows its secrets.
+fn load_config(path: &str, emitter: &Emitter) -> Result<Config, Error> {
     let is_cloud = env::var("DEPLOYMENT_MODE").is_ok_and(|mode| mode.eq_ignore_ascii_case("cloud"));
-    Ok(Config::parse(&load("config", path)?, Utc::now(), is_cloud)?)
+    let config = Config::parse(&load("config", path)?, Utc::now(), is_cloud)?;
+    config.credentials.secrets().for_each(|secret| emitter.hide(secret));
+    Ok(config)
 }
 
 /// Makes the client; a refreshed token pair is told at once, for the old one may be used up.
@@ -249,6 +253,7 @@ fn connect(config: &Config, emitter: &Emitter, settings: &Settings) -> Result<No
     let emitter = emitter.clone();
     let replacement = config.token_replacement();
     let on_refresh = move |tokens: &RefreshedTokens| {
+        [&tokens.access_token].into_iter().chain(&tokens.refresh_token).for_each(|token| emitter.hide(token));
         let refresh_token = tokens.refresh_token.as_ref().map(ExposeSecret::expose_secret);
         let config = replacement.with_tokens(tokens.access_token.expose_secret(), refresh_token);
         emitter.message_at_once(&AirbyteMessage::Control(config));
