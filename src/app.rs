@@ -1,11 +1,13 @@
 //! The entry point: from arguments to messages on stdout and an exit code.
 
 use std::{
+    cell::Cell,
     env,
     ffi::OsString,
     fs,
     io::{self, Write},
-    panic::AssertUnwindSafe,
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
     thread,
     time::Duration,
 };
@@ -15,6 +17,7 @@ use clap::Parser;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use tokio::runtime;
+use tracing::error;
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
 
 use crate::{
@@ -88,16 +91,32 @@ where
             return if usage.use_stderr() { USAGE } else { SUCCESS };
         }
     };
+    let is_check = matches!(cli.command, Command::Check { .. });
+    conduct(stdout, cli.debug, async |emitter| {
+        conclude(perform(cli.command, emitter, settings), is_check, emitter).await
+    })
+}
+
+/// Runs a command with an output, logs and a runtime; returns the exit code.
+fn conduct<W: Write + Send + 'static>(
+    stdout: W,
+    is_debug: bool,
+    command: impl AsyncFnOnce(&Emitter) -> Result<u8, OutputClosed>,
+) -> u8 {
+    let _told = PanicsAreTold::new();
     let (emitter, writer) = Writer::new();
-    let writing = thread::spawn(move || writer.run(io::BufWriter::with_capacity(64 * 1024, stdout)));
+    let writing = thread::spawn(move || {
+        let _told = PanicsAreTold::new();
+        writer.run(io::BufWriter::with_capacity(64 * 1024, stdout))
+    });
     let subscriber = tracing_subscriber::registry()
-        .with(log_level(cli.debug))
+        .with(log_level(is_debug))
         .with(OwnEvents)
         .with(LogLayer::new(emitter.clone()));
     let code = tracing::subscriber::with_default(subscriber, || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(execute(cli.command, &emitter, settings)),
+            Ok(runtime) => runtime.block_on(command(&emitter)),
             Err(error) => {
                 emitter.log(LogLevel::Fatal, format!("The asynchronous runtime does not start: {error}."));
                 Ok(FAILURE)
@@ -109,6 +128,39 @@ where
         (Ok(Ok(())), Ok(code)) => code,
         // Nobody reads the output any more, or it cannot be written: nothing can be said about it.
         _ => FAILURE,
+    }
+}
+
+thread_local! {
+    static ARE_PANICS_TOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, a panic of this thread is logged and nothing of it goes to stderr: its text may hold a secret.
+///
+/// The log is where secrets are taken out ([`Emitter::hide`]). Other threads of the process panic as ever.
+struct PanicsAreTold;
+
+impl PanicsAreTold {
+    fn new() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                if !ARE_PANICS_TOLD.get() {
+                    return usual(panic);
+                }
+                let place = panic.location().map(ToString::to_string).unwrap_or_default();
+                error!("A panic at {place}: {}.", panic_text(panic.payload()));
+            }));
+        });
+        ARE_PANICS_TOLD.set(true);
+        Self
+    }
+}
+
+impl Drop for PanicsAreTold {
+    fn drop(&mut self) {
+        ARE_PANICS_TOLD.set(false);
     }
 }
 
@@ -138,9 +190,13 @@ fn log_level(debug: bool) -> LevelFilter {
     }
 }
 
-async fn execute(command: Command, emitter: &Emitter, settings: &Settings) -> Result<u8, OutputClosed> {
-    let is_check = matches!(command, Command::Check { .. });
-    let result = match AssertUnwindSafe(perform(command, emitter, settings)).catch_unwind().await {
+/// Waits for a command's end and tells a failure, a panic included.
+async fn conclude(
+    command: impl Future<Output = Result<Result<u8, Error>, OutputClosed>>,
+    is_check: bool,
+    emitter: &Emitter,
+) -> Result<u8, OutputClosed> {
+    let result = match AssertUnwindSafe(command).catch_unwind().await {
         Ok(result) => result?,
         Err(panic) => Err(Error::Panic(panic_text(&*panic))),
     };
@@ -312,4 +368,82 @@ async fn terminated() {
         }
     }
     std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    const SECRET: &str = "ntn_secret_token";
+
+    /// Names the place of the panic in a process of its own, whose stderr can be looked at.
+    const PANIC_IN: &str = "SOURCE_NOTION_PANIC_IN";
+
+    /// An output in memory that may panic.
+    #[derive(Clone)]
+    struct Output {
+        written: Arc<Mutex<Vec<u8>>>,
+        panics: bool,
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            assert!(!self.panics, "the output does not like {SECRET}");
+            self.written.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Runs a command that panics itself or whose output does; returns its exit code and what it printed.
+    fn panic_in(place: &str) -> (u8, String) {
+        let output = Output { written: Arc::default(), panics: place == "output" };
+        let code = conduct(output.clone(), false, async |emitter| {
+            emitter.hide(&SECRET.into());
+            let command = async {
+                assert_ne!(place, "command", "the command does not like {SECRET}");
+                emitter.log(LogLevel::Info, "Nothing happened.".to_owned());
+                Ok(Ok(SUCCESS))
+            };
+            conclude(command, false, emitter).await
+        });
+        let printed = output.written.lock().unwrap().clone();
+        (code, String::from_utf8(printed).unwrap())
+    }
+
+    #[test]
+    fn a_panic_is_told_without_secrets_and_nothing_goes_to_stderr() {
+        if let Ok(place) = env::var(PANIC_IN) {
+            let (code, printed) = panic_in(&place);
+            assert!(code == FAILURE && !printed.contains(SECRET), "{code}: {printed}");
+            return;
+        }
+        for place in ["command", "output"] {
+            let test = "app::tests::a_panic_is_told_without_secrets_and_nothing_goes_to_stderr";
+            let mut child = process::Command::new(env::current_exe().unwrap());
+            child.args(["--exact", test, "--nocapture"]).env(PANIC_IN, place);
+            let child = child.output().unwrap();
+            assert_eq!(String::from_utf8(child.stderr).unwrap(), "", "{place}");
+            assert!(String::from_utf8(child.stdout).unwrap().contains("1 passed"), "{place}");
+        }
+        let (code, printed) = panic_in("command");
+        assert_eq!(code, FAILURE);
+        let told = "the command does not like […]";
+        let logged = format!(r#""level":"ERROR","message":"A panic at {}:"#, file!());
+        assert!(printed.contains(&logged) && printed.matches(told).count() == 3, "{printed}");
+        assert!(printed.contains(r#""failure_type":"system_error""#), "{printed}");
+    }
+
+    #[test]
+    fn other_panics_of_the_process_are_not_kept_back() {
+        assert_eq!(panic_in("nowhere").0, SUCCESS);
+        assert!(!ARE_PANICS_TOLD.get());
+    }
 }
