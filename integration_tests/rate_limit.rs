@@ -8,7 +8,10 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, LoggedRequest, RateLimit, Route, Workspace};
 use serde_json::{Value, json};
-use source_notion::client::{ClientSettings, NotionClient, RetryPolicy, Timeouts};
+use source_notion::{
+    client::{ClientSettings, NotionClient, RetryPolicy, Timeouts},
+    config::OAuthClient,
+};
 
 use crate::support::{Connector, SyncOutput, serve_bytes};
 
@@ -238,6 +241,61 @@ fn an_unchanged_state_is_a_sign_of_life_while_everyone_waits() {
             assert_eq!(sign.state, first.last_state(stream), "{stream}");
         }
     }
+}
+
+/// A client of the fake whose access token has expired and can be renewed.
+fn expired_client(notion: &FakeNotion, max_in_flight: usize) -> NotionClient {
+    let oauth = OAuthClient {
+        client_id: "fake_client_id".to_owned(),
+        client_secret: "fake_client_secret".into(),
+        refresh_token: Some(notion.refresh_token().into()),
+    };
+    let settings = ClientSettings {
+        base: notion.url().parse().unwrap(),
+        access_token: notion.current_token().into(),
+        oauth: Some(oauth),
+        max_in_flight,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    notion.expire_token();
+    NotionClient::new(settings, |_tokens| {}).unwrap()
+}
+
+#[tokio::test]
+async fn the_renewal_of_a_token_waits_at_the_gate_like_everyone() {
+    for max_in_flight in [1, 2, 8] {
+        // GIVEN a hold that begins as the token is refused
+        let notion = FakeNotion::start(workspace(1)).await;
+        let client = expired_client(&notion, max_in_flight);
+        let held = client.clone();
+        let delay = Duration::from_millis(500);
+        notion.on_request(move |request, _workspace| {
+            if request.number == 1 {
+                held.gate().hold(delay);
+            }
+        });
+        // WHEN
+        let asked = futures_util::future::join_all((0..8).map(|_task| client.get("/v1/users/me")));
+        let answers = asked.await;
+        // THEN
+        assert!(answers.iter().all(Result::is_ok), "{max_in_flight}: {answers:?}");
+        let requests = notion.requests();
+        let renewal = requests.iter().find(|logged| logged.route == Route::OAuthToken).unwrap();
+        assert!(renewal.at - requests[0].at >= delay, "{max_in_flight}");
+        assert_eq!(notion.request_count(Route::OAuthToken), 1);
+        notion.clear_hooks();
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_of_the_token_endpoint_holds_everyone() {
+    let notion = FakeNotion::start(workspace(1)).await;
+    let client = expired_client(&notion, 1);
+    notion.fail(Route::OAuthToken, limited(Some("1")));
+    client.get("/v1/users/me").await.unwrap();
+    assert_quiet(&notion, 429, Duration::from_secs(1));
+    assert!(client.gate().held_in_sum() >= Duration::from_millis(900));
 }
 
 #[tokio::test]
