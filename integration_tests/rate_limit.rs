@@ -8,9 +8,16 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, LoggedRequest, RateLimit, Route, Workspace};
 use serde_json::{Value, json};
-use source_notion::client::{ClientSettings, NotionClient, RetryPolicy, Timeouts};
+use source_notion::{
+    client::{ClientSettings, NotionClient, RetryPolicy, Timeouts},
+    config::OAuthClient,
+    protocol::Writer,
+};
 
-use crate::support::{Connector, SyncOutput, serve_bytes};
+use crate::{
+    security::read_users,
+    support::{Connector, SyncOutput, serve_bytes},
+};
 
 /// Pages with a comment each.
 fn workspace(pages: i64) -> Workspace {
@@ -165,6 +172,38 @@ fn a_hold_is_told_once_with_its_end_and_then_the_streams_run_again() {
     assert!(output.logs().iter().any(|(_level, text)| text.contains("rate limit holds the sync")));
 }
 
+#[tokio::test]
+async fn a_hold_that_is_prolonged_is_told_again_with_its_new_end() {
+    // GIVEN a read that is held before its first request
+    let settings = ClientSettings {
+        base: "http://127.0.0.1:1".parse().unwrap(),
+        access_token: "token".into(),
+        oauth: None,
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    let client = NotionClient::new(settings, |_tokens| {}).unwrap();
+    let (emitter, writer) = Writer::new();
+    let held = client.clone();
+    let before = Utc::now();
+    // WHEN the hold grows by much and then by little
+    let prolong = async move {
+        for delay_s in [6, 3_601, 3_600] {
+            held.gate().hold(Duration::from_secs(delay_s));
+            tokio::time::sleep(Duration::from_millis(1_010)).await;
+        }
+    };
+    let output = read_users(client, emitter, writer, prolong).await;
+    // THEN
+    let seconds = |end: DateTime<Utc>| (end - before).num_seconds() / 5 * 5;
+    let ends: Vec<i64> = quota_resets(&output).into_iter().map(seconds).collect();
+    assert_eq!(ends, [5, 3_600]);
+    let logs = output.logs();
+    let logged = logs.iter().filter(|(_level, text)| text.contains("rate limit holds the sync"));
+    assert_eq!(logged.count(), 2);
+}
+
 #[test]
 fn a_day_to_wait_is_waited_and_a_signal_still_ends_it() {
     // GIVEN
@@ -238,6 +277,61 @@ fn an_unchanged_state_is_a_sign_of_life_while_everyone_waits() {
             assert_eq!(sign.state, first.last_state(stream), "{stream}");
         }
     }
+}
+
+/// A client of the fake whose access token has expired and can be renewed.
+fn expired_client(notion: &FakeNotion, max_in_flight: usize) -> NotionClient {
+    let oauth = OAuthClient {
+        client_id: "fake_client_id".to_owned(),
+        client_secret: "fake_client_secret".into(),
+        refresh_token: Some(notion.refresh_token().into()),
+    };
+    let settings = ClientSettings {
+        base: notion.url().parse().unwrap(),
+        access_token: notion.current_token().into(),
+        oauth: Some(oauth),
+        max_in_flight,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    notion.expire_token();
+    NotionClient::new(settings, |_tokens| {}).unwrap()
+}
+
+#[tokio::test]
+async fn the_renewal_of_a_token_waits_at_the_gate_like_everyone() {
+    for max_in_flight in [1, 2, 8] {
+        // GIVEN a hold that begins as the token is refused
+        let notion = FakeNotion::start(workspace(1)).await;
+        let client = expired_client(&notion, max_in_flight);
+        let held = client.clone();
+        let delay = Duration::from_millis(500);
+        notion.on_request(move |request, _workspace| {
+            if request.number == 1 {
+                held.gate().hold(delay);
+            }
+        });
+        // WHEN
+        let asked = futures_util::future::join_all((0..8).map(|_task| client.get("/v1/users/me")));
+        let answers = asked.await;
+        // THEN
+        assert!(answers.iter().all(Result::is_ok), "{max_in_flight}: {answers:?}");
+        let requests = notion.requests();
+        let renewal = requests.iter().find(|logged| logged.route == Route::OAuthToken).unwrap();
+        assert!(renewal.at - requests[0].at >= delay, "{max_in_flight}");
+        assert_eq!(notion.request_count(Route::OAuthToken), 1);
+        notion.clear_hooks();
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_of_the_token_endpoint_holds_everyone() {
+    let notion = FakeNotion::start(workspace(1)).await;
+    let client = expired_client(&notion, 1);
+    notion.fail(Route::OAuthToken, limited(Some("1")));
+    client.get("/v1/users/me").await.unwrap();
+    assert_quiet(&notion, 429, Duration::from_secs(1));
+    assert!(client.gate().held_in_sum() >= Duration::from_millis(900));
 }
 
 #[tokio::test]

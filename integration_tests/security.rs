@@ -1,14 +1,18 @@
 //! What keeps tokens where they belong.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, future::pending, thread, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use source_notion::{
-    client::{ClientSettings, NotionClient, RefreshedTokens, RetryPolicy, Timeouts},
-    config::Config,
+    client::{ClientSettings, Method, NotionClient, RefreshedTokens, Request, RetryPolicy, Timeouts},
+    config::{Config, OAuthClient},
+    engine::{CheckpointPolicy, ReadRequest, read},
+    protocol::{ConfiguredCatalog, Emitter, InputState, LogLayer, Writer},
 };
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::{Connector, Process, SyncOutput};
 
@@ -69,7 +73,7 @@ fn a_redirect_is_not_followed_and_its_target_gets_no_request() {
 fn no_public_type_shows_a_secret() {
     let config = json!({"credentials": {"auth_type": "OAuth2.0", "client_id": "id",
         "client_secret": "hidden_1", "access_token": "hidden_2", "refresh_token": "hidden_3"}});
-    let config = Config::parse(&config.to_string(), chrono::Utc::now(), false).unwrap();
+    let config = Config::parse(&config.to_string(), Utc::now(), false).unwrap();
     let settings = || ClientSettings {
         base: config.api_url.clone(),
         access_token: config.credentials.access_token.clone(),
@@ -84,8 +88,13 @@ fn no_public_type_shows_a_secret() {
     };
     let client = NotionClient::new(settings(), |_tokens| ()).unwrap();
     let listing = client.list(source_notion::client::ListRequest::get("/v1/users"));
+    let renewal = Request {
+        method: Method::Post,
+        target: "/v1/oauth/token".to_owned(),
+        body: Some(r#"{"grant_type":"refresh_token","refresh_token":"hidden_6"}"#.to_owned()),
+    };
     let shown = format!(
-        "{config:?} {config:#?} {:?} {:?} {:?} {client:?} {listing:?} {tokens:?} {:?}",
+        "{config:?} {config:#?} {:?} {:?} {:?} {client:?} {listing:?} {tokens:?} {renewal:?} {renewal:#?} {:?}",
         config.credentials,
         config.credentials.oauth,
         settings(),
@@ -211,6 +220,126 @@ fn only_control_shows_tokens_at_any_log_level() {
             SyncOutput { stdout: others.collect(), stderr: output.stderr.clone(), ..SyncOutput::default() };
         rest.assert_hides(&[&old_access, &old_refresh, &access, &refresh, CLIENT_SECRET, basic]);
     }
+}
+
+/// An answer whose headers quote a token, as a gateway in front of Notion could send it.
+fn quoting(status: u16, token: &str) -> Fault {
+    let headers = ["x-notion-request-id", "cf-ray"].map(|name| (name.to_owned(), format!("for {token}")));
+    Fault::Raw { status, content_type: "text/html".to_owned(), body: Vec::new(), headers: headers.into() }
+}
+
+#[test]
+fn what_quotes_a_token_is_told_without_it() {
+    // GIVEN
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let token = notion.token();
+    let connector = Connector::new(&notion);
+    notion.fail(Route::Users, quoting(502, token));
+    notion.fail_always(Route::Search, quoting(403, token));
+    notion.fail_always(Route::UsersMe, quoting(403, token));
+    // WHEN
+    let (read, check) = (connector.read(), connector.run("check"));
+    // THEN
+    read.assert_hides(&[token]);
+    check.assert_hides(&[token]);
+    assert!(read.logs().iter().any(|(_level, text)| text.contains("request_id=\"for […]\"")));
+    let error = read.error_of("pages");
+    assert!(error["message"].as_str().unwrap().contains("cf-ray for […]"), "{error}");
+    assert!(error["internal_message"].as_str().unwrap().contains("request id: for […]"), "{error}");
+    let (status, message) = check.connection_status();
+    assert!(status == "FAILED" && message.contains("cf-ray for […]"), "{message}");
+}
+
+#[test]
+fn what_quotes_a_renewed_token_is_told_without_it() {
+    // GIVEN a gateway that quotes the token that it gets, once that is a new one
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    let first = connector.clone().streams(&["users"]).read();
+    let [access, refresh] = [notion.current_token(), notion.refresh_token()];
+    // The fake makes the same tokens in the same order.
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let connector = oauth(&notion, Some(&notion.refresh_token()));
+    notion.expire_token();
+    notion.fail_after(Route::Users, 1, quoting(403, &format!("{access} {refresh}")));
+    // WHEN
+    let output = connector.streams(&["users"]).read();
+    // THEN
+    first.assert_complete();
+    assert_eq!([notion.current_token(), notion.refresh_token()], [access.clone(), refresh.clone()]);
+    assert!(output.error_of("users")["message"].as_str().unwrap().contains("cf-ray for […] […]"));
+    for token in [access, refresh] {
+        assert_eq!(output.stdout.matches(&token).count(), 1, "{token}");
+    }
+    assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+}
+
+/// Reads the users with a client that is already there, until the end or until it is interrupted.
+pub(crate) async fn read_users(
+    client: NotionClient,
+    emitter: Emitter,
+    writer: Writer,
+    interrupted: impl Future<Output = ()>,
+) -> SyncOutput {
+    let writing = thread::spawn(move || {
+        let mut output = Vec::new();
+        writer.run(&mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    });
+    let catalog = r#"{"streams":[{"stream":{"name":"users"},"sync_mode":"full_refresh"}]}"#;
+    let (catalog, state) = (ConfiguredCatalog::parse(catalog).unwrap(), InputState::default());
+    let request = ReadRequest {
+        client,
+        emitter,
+        catalog: &catalog,
+        state: &state,
+        start_date: DateTime::UNIX_EPOCH,
+        lookback: TimeDelta::zero(),
+        complete_properties: true,
+        worker_count: 1,
+        policy: CheckpointPolicy::default(),
+        now: Utc::now(),
+    };
+    let subscriber = tracing_subscriber::registry().with(LogLayer::new(request.emitter.clone()));
+    let logging = tracing::subscriber::set_default(subscriber);
+    read(request, interrupted).await.unwrap();
+    drop(logging);
+    SyncOutput::parse(writing.join().unwrap(), String::new(), None)
+}
+
+#[tokio::test]
+async fn a_panic_in_a_task_that_quotes_a_token_is_told_without_it() {
+    // GIVEN a client that panics when it is given a new token
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let (emitter, writer) = Writer::new();
+    let oauth = OAuthClient {
+        client_id: "fake_client_id".to_owned(),
+        client_secret: CLIENT_SECRET.into(),
+        refresh_token: Some(notion.refresh_token().into()),
+    };
+    let settings = ClientSettings {
+        base: notion.url().parse().unwrap(),
+        access_token: notion.current_token().into(),
+        oauth: Some(oauth),
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    notion.expire_token();
+    let told = emitter.clone();
+    let on_refresh = move |tokens: &RefreshedTokens| {
+        told.hide(&tokens.access_token);
+        panic!("not {}", tokens.access_token.expose_secret());
+    };
+    let client = NotionClient::new(settings, on_refresh).unwrap();
+    // WHEN
+    let output = read_users(client, emitter, writer, pending()).await;
+    // THEN
+    output.assert_hides(&[&notion.current_token()]);
+    assert_eq!(output.error_of("users")["internal_message"], "not […]");
+    assert_eq!(output.error_of("users")["failure_type"], "system_error");
+    assert_eq!(output.statuses("users").last().unwrap(), "INCOMPLETE");
 }
 
 #[test]

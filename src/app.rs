@@ -1,11 +1,13 @@
 //! The entry point: from arguments to messages on stdout and an exit code.
 
 use std::{
+    cell::Cell,
     env,
     ffi::OsString,
     fs,
     io::{self, Write},
-    panic::AssertUnwindSafe,
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
     thread,
     time::Duration,
 };
@@ -15,6 +17,7 @@ use clap::Parser;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use tokio::runtime;
+use tracing::error;
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
 
 use crate::{
@@ -40,6 +43,9 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
+
+/// How long the end of a run waits for a new token pair that is under way.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,16 +94,32 @@ where
             return if usage.use_stderr() { USAGE } else { SUCCESS };
         }
     };
+    let is_check = matches!(cli.command, Command::Check { .. });
+    conduct(stdout, cli.debug, async |emitter| {
+        conclude(perform(cli.command, emitter, settings), is_check, emitter).await
+    })
+}
+
+/// Runs a command with an output, logs and a runtime; returns the exit code.
+fn conduct<W: Write + Send + 'static>(
+    stdout: W,
+    is_debug: bool,
+    command: impl AsyncFnOnce(&Emitter) -> Result<u8, OutputClosed>,
+) -> u8 {
+    let _told = PanicsAreTold::new();
     let (emitter, writer) = Writer::new();
-    let writing = thread::spawn(move || writer.run(io::BufWriter::with_capacity(64 * 1024, stdout)));
+    let writing = thread::spawn(move || {
+        let _told = PanicsAreTold::new();
+        writer.run(io::BufWriter::with_capacity(64 * 1024, stdout))
+    });
     let subscriber = tracing_subscriber::registry()
-        .with(log_level(cli.debug))
+        .with(log_level(is_debug))
         .with(OwnEvents)
         .with(LogLayer::new(emitter.clone()));
     let code = tracing::subscriber::with_default(subscriber, || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(execute(cli.command, &emitter, settings)),
+            Ok(runtime) => runtime.block_on(command(&emitter)),
             Err(error) => {
                 emitter.log(LogLevel::Fatal, format!("The asynchronous runtime does not start: {error}."));
                 Ok(FAILURE)
@@ -109,6 +131,39 @@ where
         (Ok(Ok(())), Ok(code)) => code,
         // Nobody reads the output any more, or it cannot be written: nothing can be said about it.
         _ => FAILURE,
+    }
+}
+
+thread_local! {
+    static ARE_PANICS_TOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, a panic of this thread is logged and nothing of it goes to stderr: its text may hold a secret.
+///
+/// The log is where secrets are taken out ([`Emitter::hide`]). Other threads of the process panic as ever.
+struct PanicsAreTold;
+
+impl PanicsAreTold {
+    fn new() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                if !ARE_PANICS_TOLD.get() {
+                    return usual(panic);
+                }
+                let place = panic.location().map(ToString::to_string).unwrap_or_default();
+                error!("A panic at {place}: {}.", panic_text(panic.payload()));
+            }));
+        });
+        ARE_PANICS_TOLD.set(true);
+        Self
+    }
+}
+
+impl Drop for PanicsAreTold {
+    fn drop(&mut self) {
+        ARE_PANICS_TOLD.set(false);
     }
 }
 
@@ -138,9 +193,13 @@ fn log_level(debug: bool) -> LevelFilter {
     }
 }
 
-async fn execute(command: Command, emitter: &Emitter, settings: &Settings) -> Result<u8, OutputClosed> {
-    let is_check = matches!(command, Command::Check { .. });
-    let result = match AssertUnwindSafe(perform(command, emitter, settings)).catch_unwind().await {
+/// Waits for a command's end and tells a failure, a panic included.
+async fn conclude(
+    command: impl Future<Output = Result<Result<u8, Error>, OutputClosed>>,
+    is_check: bool,
+    emitter: &Emitter,
+) -> Result<u8, OutputClosed> {
+    let result = match AssertUnwindSafe(command).catch_unwind().await {
         Ok(result) => result?,
         Err(panic) => Err(Error::Panic(panic_text(&*panic))),
     };
@@ -178,11 +237,13 @@ async fn perform(
             let patience = settings.check;
             let retry = RetryPolicy { max_retries: patience.max_retries, ..settings.retry };
             let settings = &Settings { retry, ..*settings };
-            let client = match load_config(&config).and_then(|config| connect(&config, emitter, settings)) {
-                Ok(client) => client,
-                Err(error) => return Ok(Err(error)),
-            };
+            let client =
+                match load_config(&config, emitter).and_then(|config| connect(&config, emitter, settings)) {
+                    Ok(client) => client,
+                    Err(error) => return Ok(Err(error)),
+                };
             let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
+                client.finish_exchange(LAST_ANSWER).await;
                 let is_held =
                     client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
                 return Ok(Err(Error::SlowCheck { seconds: patience.limit.as_secs(), is_held }));
@@ -191,14 +252,14 @@ async fn perform(
             Ok(Ok(SUCCESS))
         }
         Command::Discover { config } => {
-            if let Err(error) = load_config(&config) {
+            if let Err(error) = load_config(&config, emitter) {
                 return Ok(Err(error));
             }
             emitter.message(&AirbyteMessage::Catalog(catalog())).await?;
             Ok(Ok(SUCCESS))
         }
         Command::Read { config, catalog, state } => {
-            let inputs = Inputs::load(&config, &catalog, state.as_deref());
+            let inputs = Inputs::load(&config, &catalog, state.as_deref(), emitter);
             match inputs {
                 Ok(inputs) => read_streams(&inputs, emitter, settings).await,
                 Err(error) => Ok(Err(error)),
@@ -214,8 +275,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn load(config: &str, catalog: &str, state: Option<&str>) -> Result<Self, Error> {
-        let config = load_config(config)?;
+    fn load(config: &str, catalog: &str, state: Option<&str>, emitter: &Emitter) -> Result<Self, Error> {
+        let config = load_config(config, emitter)?;
         let parsed = ConfiguredCatalog::parse(&load("catalog", catalog)?);
         let catalog = parsed.map_err(|source| Error::Catalog { path: catalog.to_owned(), source })?;
         let state = match state {
@@ -231,9 +292,12 @@ fn load(kind: &'static str, path: &str) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::File { kind, path: path.to_owned(), source })
 }
 
-fn load_config(path: &str) -> Result<Config, Error> {
+/// Loads the config; from then on nothing that is told shows its secrets.
+fn load_config(path: &str, emitter: &Emitter) -> Result<Config, Error> {
     let is_cloud = env::var("DEPLOYMENT_MODE").is_ok_and(|mode| mode.eq_ignore_ascii_case("cloud"));
-    Ok(Config::parse(&load("config", path)?, Utc::now(), is_cloud)?)
+    let config = Config::parse(&load("config", path)?, Utc::now(), is_cloud)?;
+    config.credentials.secrets().for_each(|secret| emitter.hide(secret));
+    Ok(config)
 }
 
 /// Makes the client; a refreshed token pair is told at once, for the old one may be used up.
@@ -249,6 +313,7 @@ fn connect(config: &Config, emitter: &Emitter, settings: &Settings) -> Result<No
     let emitter = emitter.clone();
     let replacement = config.token_replacement();
     let on_refresh = move |tokens: &RefreshedTokens| {
+        [&tokens.access_token].into_iter().chain(&tokens.refresh_token).for_each(|token| emitter.hide(token));
         let refresh_token = tokens.refresh_token.as_ref().map(ExposeSecret::expose_secret);
         let config = replacement.with_tokens(tokens.access_token.expose_secret(), refresh_token);
         emitter.message_at_once(&AirbyteMessage::Control(config));
@@ -267,7 +332,7 @@ async fn read_streams(
         Err(error) => return Ok(Err(error)),
     };
     let request = ReadRequest {
-        client,
+        client: client.clone(),
         emitter: emitter.clone(),
         catalog: &inputs.catalog,
         state: &inputs.state,
@@ -284,7 +349,10 @@ async fn read_streams(
     };
     match outcome.stop {
         Some(Stop::OutputClosed) => return Err(OutputClosed),
-        Some(Stop::Interrupted) => return Ok(Ok(TERMINATED)),
+        Some(Stop::Interrupted) => {
+            client.finish_exchange(LAST_ANSWER).await;
+            return Ok(Ok(TERMINATED));
+        }
         None => {}
     }
     let Some((_name, first)) = outcome.failed.first() else { return Ok(Ok(SUCCESS)) };
@@ -307,4 +375,82 @@ async fn terminated() {
         }
     }
     std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    const SECRET: &str = "ntn_secret_token";
+
+    /// Names the place of the panic in a process of its own, whose stderr can be looked at.
+    const PANIC_IN: &str = "SOURCE_NOTION_PANIC_IN";
+
+    /// An output in memory that may panic.
+    #[derive(Clone)]
+    struct Output {
+        written: Arc<Mutex<Vec<u8>>>,
+        panics: bool,
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            assert!(!self.panics, "the output does not like {SECRET}");
+            self.written.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Runs a command that panics itself or whose output does; returns its exit code and what it printed.
+    fn panic_in(place: &str) -> (u8, String) {
+        let output = Output { written: Arc::default(), panics: place == "output" };
+        let code = conduct(output.clone(), false, async |emitter| {
+            emitter.hide(&SECRET.into());
+            let command = async {
+                assert_ne!(place, "command", "the command does not like {SECRET}");
+                emitter.log(LogLevel::Info, "Nothing happened.".to_owned());
+                Ok(Ok(SUCCESS))
+            };
+            conclude(command, false, emitter).await
+        });
+        let printed = output.written.lock().unwrap().clone();
+        (code, String::from_utf8(printed).unwrap())
+    }
+
+    #[test]
+    fn a_panic_is_told_without_secrets_and_nothing_goes_to_stderr() {
+        if let Ok(place) = env::var(PANIC_IN) {
+            let (code, printed) = panic_in(&place);
+            assert!(code == FAILURE && !printed.contains(SECRET), "{code}: {printed}");
+            return;
+        }
+        for place in ["command", "output"] {
+            let test = "app::tests::a_panic_is_told_without_secrets_and_nothing_goes_to_stderr";
+            let mut child = process::Command::new(env::current_exe().unwrap());
+            child.args(["--exact", test, "--nocapture"]).env(PANIC_IN, place);
+            let child = child.output().unwrap();
+            assert_eq!(String::from_utf8(child.stderr).unwrap(), "", "{place}");
+            assert!(String::from_utf8(child.stdout).unwrap().contains("1 passed"), "{place}");
+        }
+        let (code, printed) = panic_in("command");
+        assert_eq!(code, FAILURE);
+        let told = "the command does not like […]";
+        let logged = format!(r#""level":"ERROR","message":"A panic at {}:"#, file!());
+        assert!(printed.contains(&logged) && printed.matches(told).count() == 3, "{printed}");
+        assert!(printed.contains(r#""failure_type":"system_error""#), "{printed}");
+    }
+
+    #[test]
+    fn other_panics_of_the_process_are_not_kept_back() {
+        assert_eq!(panic_in("nowhere").0, SUCCESS);
+        assert!(!ARE_PANICS_TOLD.get());
+    }
 }

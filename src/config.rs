@@ -68,6 +68,18 @@ pub struct Credentials {
     pub oauth: Option<OAuthClient>,
 }
 
+impl Credentials {
+    /// Everything in them that nobody may see.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let Self { access_token, oauth } = self;
+        let oauth = oauth.iter().flat_map(|oauth| {
+            let OAuthClient { client_id: _public, client_secret, refresh_token } = oauth;
+            [client_secret].into_iter().chain(refresh_token)
+        });
+        [access_token].into_iter().chain(oauth)
+    }
+}
+
 /// The OAuth client of a public connection.
 #[derive(Clone, Debug)]
 pub struct OAuthClient {

@@ -1,10 +1,9 @@
 //! Everything that can go wrong between a request and its answer.
 
-use std::time::Duration;
-
-use serde::Deserialize;
+use std::{borrow::Cow, time::Duration};
 
 use super::Method;
+use crate::record::RawObject;
 
 /// One attempt's failure.
 #[derive(Debug, thiserror::Error)]
@@ -179,41 +178,63 @@ impl ListError {
     }
 }
 
-/// Notion's error body (<https://developers.notion.com/reference/status-codes>).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// Notion's error body (<https://developers.notion.com/reference/status-codes>), each part read on its own: one of
+/// another kind than the documented one is missing, and the others are not.
+#[derive(Debug, Default)]
 struct ErrorBody {
+    /// Whether it is Notion's: others say what is wrong in JSON too.
+    is_notion: bool,
     code: Option<String>,
     message: Option<String>,
-    additional_data: Option<AdditionalData>,
+    rate_limit_reason: Option<String>,
+    retry_after: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AdditionalData {
-    rate_limit_reason: Option<String>,
-    retry_after: Option<serde_json::Value>,
+impl ErrorBody {
+    fn parse(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let Some(body) = RawObject::parse(&text) else { return Self::default() };
+        let has_code = body.text("code").is_some();
+        let additional_data = body.object("additional_data");
+        let additional = |name| text_or_number(additional_data.as_ref()?, name);
+        Self {
+            is_notion: has_code || body.text("object").as_deref() == Some("error"),
+            code: text_or_number(&body, "code"),
+            message: text_or_number(&body, "message"),
+            rate_limit_reason: additional("rate_limit_reason"),
+            retry_after: additional("retry_after"),
+        }
+    }
+}
+
+/// A field's value as a text, if it is one or a number.
+fn text_or_number(object: &RawObject<'_>, name: &str) -> Option<String> {
+    let is_number = |json: &&str| json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = || object.get(name).filter(is_number).map(str::to_owned);
+    object.text(name).map(Cow::into_owned).or_else(number)
 }
 
 /// The parts of an answer that is not a success.
-#[derive(Debug)]
 pub(super) struct ErrorAnswer<'a> {
     pub(super) status: u16,
     pub(super) retry_after: Option<&'a str>,
     pub(super) ray: Option<&'a str>,
     pub(super) body: &'a [u8],
+    /// What it may quote and nobody may see.
+    pub(super) secrets: &'a [&'a str],
 }
 
 impl ApiError {
     /// Classifies an answer that is not a success: the only place where a status gets a meaning.
     pub(super) fn from_answer(answer: &ErrorAnswer<'_>) -> Self {
         let status = answer.status;
-        let body: Option<ErrorBody> = serde_json::from_slice(answer.body).ok();
-        let is_notion = body.as_ref().is_some_and(|body| body.code.is_some());
-        let ErrorBody { code, message, additional_data } = body.unwrap_or_default();
-        let additional_data = additional_data.unwrap_or_default();
-        let message = shorten(message.unwrap_or_else(|| "no message".to_owned()));
-        let code = code.unwrap_or_else(|| "no code".to_owned());
+        let ErrorBody { is_notion, code, message, rate_limit_reason, retry_after } =
+            ErrorBody::parse(answer.body);
+        // A secret is taken out first: half of one would not be known for one any more.
+        let shown = |text: Option<String>, missing: &str| {
+            text.map_or_else(|| missing.to_owned(), |text| shorten(without(answer.secrets, text)))
+        };
+        let (message, code) = (shown(message, "no message"), shown(code, "no code"));
         match status {
             401 => Self::Unauthorized { message },
             403 if is_notion => Self::Forbidden { message },
@@ -225,18 +246,12 @@ impl ApiError {
             404 => Self::NotFound { message },
             408 | 409 => Self::Unavailable { status, code },
             429 | 529 => {
-                if additional_data.rate_limit_reason.as_deref() == Some("public_api_request_blocked") {
+                if rate_limit_reason.as_deref() == Some("public_api_request_blocked") {
                     return Self::Blocked { message };
                 }
-                let in_body = || match &additional_data.retry_after {
-                    Some(serde_json::Value::String(text)) => parse_retry_after(text),
-                    Some(other) => parse_retry_after(&other.to_string()),
-                    None => None,
-                };
-                Self::RateLimited {
-                    status,
-                    retry_after: answer.retry_after.and_then(parse_retry_after).or_else(in_body),
-                }
+                let in_header = answer.retry_after.and_then(parse_retry_after);
+                let in_body = || retry_after.as_deref().and_then(parse_retry_after);
+                Self::RateLimited { status, retry_after: in_header.or_else(in_body) }
             }
             // "The start_cursor provided is invalid: ..." is the documented text of this one.
             400 if message.contains("start_cursor provided is invalid") => Self::InvalidCursor,
@@ -245,6 +260,11 @@ impl ApiError {
             _ => Self::Unexpected { status },
         }
     }
+}
+
+/// The text with each secret taken out.
+fn without(secrets: &[&str], text: String) -> String {
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "[…]"))
 }
 
 /// Notion's messages can quote a request; a log line needs no more than this.
@@ -268,10 +288,18 @@ fn parse_retry_after(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn classify(status: u16, body: &str) -> ApiError {
-        ApiError::from_answer(&ErrorAnswer { status, retry_after: None, ray: None, body: body.as_bytes() })
+        ApiError::from_answer(&ErrorAnswer {
+            status,
+            retry_after: None,
+            ray: None,
+            body: body.as_bytes(),
+            secrets: &[],
+        })
     }
 
     #[test]
@@ -327,6 +355,20 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_taken_out_before_a_message_is_shortened() {
+        let body = format!(r#"{{"code":"unauthorized","message":"{}secret_token"}}"#, "x".repeat(295));
+        let answer = ErrorAnswer {
+            status: 401,
+            retry_after: None,
+            ray: None,
+            body: body.as_bytes(),
+            secrets: &["secret_token"],
+        };
+        let error = ApiError::from_answer(&answer).to_string();
+        assert!(error.ends_with("x[…]"), "{error}");
+    }
+
+    #[test]
     fn a_403_of_the_edge_is_told_from_notions() {
         assert!(matches!(classify(403, "<html>"), ApiError::EdgeBlocked { .. }));
         // Nothing is gone because a proxy says so.
@@ -335,6 +377,38 @@ mod tests {
         }
         assert!(matches!(classify(404, r#"{"code":"object_not_found"}"#), ApiError::NotFound { .. }));
         assert!(matches!(classify(403, r#"{"code":"restricted_resource"}"#), ApiError::Forbidden { .. }));
+    }
+
+    #[test]
+    fn a_part_of_another_kind_harms_no_other() {
+        let body = json!({"object": "error", "status": 403, "code": "restricted_resource", "message": "m",
+            "additional_data": {"rate_limit_reason": "a_reason", "retry_after": "12"}});
+        let parts =
+            ["/status", "/code", "/message", "/additional_data", "/additional_data/rate_limit_reason"];
+        let kinds = [json!(null), json!(7), json!("text"), json!([]), json!({}), json!(true)];
+        for (part, kind) in parts.iter().flat_map(|part| kinds.iter().map(move |kind| (*part, kind))) {
+            let mut body = body.clone();
+            *body.pointer_mut(part).unwrap() = kind.clone();
+            let body = body.to_string();
+            assert!(matches!(classify(403, &body), ApiError::Forbidden { .. }), "{body}");
+            assert!(matches!(classify(404, &body), ApiError::NotFound { .. }), "{body}");
+            let delay = (part != "/additional_data").then_some(Duration::from_secs(12));
+            let limited = classify(429, &body);
+            assert!(
+                matches!(limited, ApiError::RateLimited { retry_after, .. } if retry_after == delay),
+                "{body}"
+            );
+        }
+        let unpaired = r#"{"code":"restricted_resource","message":"\ud800"}"#;
+        assert!(matches!(classify(403, unpaired), ApiError::Forbidden { .. }));
+    }
+
+    #[test]
+    fn a_number_as_the_code_alone_does_not_make_a_body_notions() {
+        // Gateways say it like this, and nothing is gone because they do.
+        let body = r#"{"code":404,"message":"no route"}"#;
+        assert!(matches!(classify(404, body), ApiError::NotJson { .. }));
+        assert!(matches!(classify(403, body), ApiError::EdgeBlocked { .. }));
     }
 
     #[test]

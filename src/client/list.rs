@@ -1,6 +1,6 @@
 //! Pagination: a listing ends at `has_more: false` and at nothing else.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -89,8 +89,7 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// One answer of a listing; the results stay as they came.
-#[derive(Debug)]
+/// One answer of a listing; the results stay as they came. Its `Debug` shows none of them.
 pub struct ResultPage {
     body: String,
     results: ObjectPlaces,
@@ -98,6 +97,18 @@ pub struct ResultPage {
     next_cursor: Option<String>,
     /// Whether Notion cut the listing at its limit of results (`request_status`).
     pub is_incomplete: bool,
+}
+
+impl fmt::Debug for ResultPage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { body: _records, results, has_more, next_cursor: _, is_incomplete } = self;
+        formatter
+            .debug_struct("ResultPage")
+            .field("results", &results.len())
+            .field("has_more", has_more)
+            .field("is_incomplete", is_incomplete)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -282,6 +293,10 @@ mod tests {
         let results: Vec<String> = page.results().map(|result| result.unwrap().to_json()).collect();
         assert_eq!(results, [r#"{"a" : "\ud800"}"#, r#"{"b":1.50}"#]);
         assert!(!page.has_more() && !page.is_incomplete);
+        assert_eq!(
+            format!("{page:?}"),
+            "ResultPage { results: 2, has_more: false, is_incomplete: false, .. }"
+        );
     }
 
     #[test]

@@ -2,23 +2,24 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, panic,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     sync::RwLock,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, warn};
 
 use super::{
-    ApiError, Gate, ListRequest, Listing, Request, RequestError, RetryDecision, RetryPolicy, Timeouts,
+    ApiError, Gate, ListRequest, Listing, Method, Request, RequestError, RetryDecision, RetryPolicy,
+    Timeouts,
     transport::{Answer, Credentials, Failure, Transport},
 };
 use crate::config::OAuthClient;
@@ -73,6 +74,8 @@ struct Shared {
     token: RwLock<Token>,
     oauth: Option<OAuthClient>,
     on_refresh: OnRefresh,
+    /// Locked while a new token pair is under way.
+    exchange: Arc<tokio::sync::Mutex<()>>,
     counts: Mutex<BTreeMap<&'static str, RequestCounts>>,
     clock_lead: OnceLock<Duration>,
 }
@@ -99,12 +102,6 @@ impl fmt::Debug for NotionClient {
     }
 }
 
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: String,
-    refresh_token: Option<String>,
-}
-
 impl NotionClient {
     /// Makes a client; `on_refresh` is called at once with each new token pair, before it is used.
     pub fn new(
@@ -124,6 +121,7 @@ impl NotionClient {
             }),
             oauth: settings.oauth,
             on_refresh: Box::new(on_refresh),
+            exchange: Arc::default(),
             counts: Mutex::default(),
             clock_lead: OnceLock::new(),
         };
@@ -239,8 +237,15 @@ impl NotionClient {
     }
 
     async fn attempt(&self, request: &Request) -> Result<Answer, Failure> {
-        let _pass = self.shared.gate.enter().await;
-        let token = self.shared.token.read().await.access.clone();
+        let (_pass, token) = loop {
+            let pass = self.shared.gate.enter().await;
+            if let Ok(token) = self.shared.token.try_read() {
+                break (pass, token.access.clone());
+            }
+            // Who renews the token needs a place too: nobody may wait for that in one.
+            drop(pass);
+            drop(self.shared.token.read().await);
+        };
         self.count(|counts| counts.sent += 1);
         debug!(stream = self.stream, method = %request.method, target = request.target, "A request is sent.");
         let answer = self.shared.transport.send(request, Credentials::Bearer(&token)).await?;
@@ -264,9 +269,8 @@ impl NotionClient {
         else {
             return false;
         };
-        match self.exchange(oauth, &refresh).await {
+        match self.renew(oauth, &refresh).await {
             Ok(tokens) => {
-                (self.shared.on_refresh)(&tokens);
                 token.access = tokens.access_token;
                 // The old refresh token may have been used up: without a new one Notion is not asked again.
                 token.refused = tokens.refresh_token.is_none();
@@ -282,46 +286,25 @@ impl NotionClient {
         }
     }
 
-    async fn exchange(
-        &self,
-        oauth: &OAuthClient,
-        refresh: &SecretString,
-    ) -> Result<RefreshedTokens, ApiError> {
-        use secrecy::ExposeSecret as _;
-        let body = json!({"grant_type": "refresh_token", "refresh_token": refresh.expose_secret()});
-        let request = Request {
-            method: super::Method::Post,
-            target: "/v1/oauth/token".to_owned(),
-            body: Some(body.to_string()),
-        };
+    /// Asks for a new token pair, and again while Notion has most probably not used up the old one.
+    async fn renew(&self, oauth: &OAuthClient, refresh: &SecretString) -> Result<RefreshedTokens, ApiError> {
         let mut delays = self.shared.retry.delays();
         let mut holds_in_a_row = 0;
         loop {
-            let credentials = Credentials::Basic {
-                username: &oauth.client_id,
-                password: &oauth.client_secret,
-                refresh_token: refresh,
-            };
-            self.count(|counts| counts.sent += 1);
-            let error = match self.shared.transport.send(&request, credentials).await {
-                Ok(answer) => {
-                    let answer: TokenAnswer = serde_json::from_str(&answer.body)
-                        .map_err(|_shape| ApiError::UnknownShape { detail: "no access_token".to_owned() })?;
-                    return Ok(RefreshedTokens {
-                        access_token: SecretString::from(answer.access_token),
-                        refresh_token: answer.refresh_token.map(SecretString::from),
-                    });
+            let error = {
+                let _pass = self.shared.gate.enter().await;
+                match self.exchange(oauth, refresh).await {
+                    Ok(tokens) => return Ok(tokens),
+                    Err(error) => error,
                 }
-                Err(failure) => failure.error,
             };
-            // A refresh token works once: it is sent again only where Notion has most probably not used it.
+            // A refresh token works once.
             match &error {
                 ApiError::RateLimited { .. } | ApiError::Connect { .. } | ApiError::Unavailable { .. } => {
                     match self.shared.retry.decide(&error, &mut delays, holds_in_a_row) {
                         RetryDecision::Hold(delay) => {
                             holds_in_a_row += 1;
                             self.shared.gate.hold(delay);
-                            sleep(delay).await;
                         }
                         RetryDecision::After(delay) => sleep(delay).await,
                         RetryDecision::GiveUp => return Err(error),
@@ -332,11 +315,68 @@ impl NotionClient {
         }
     }
 
+    /// Exchanges the refresh token for a new pair, and tells that at once.
+    ///
+    /// It runs on a task of its own: whoever waits for it may be stopped, but the old pair may be used up by then.
+    async fn exchange(
+        &self,
+        oauth: &OAuthClient,
+        refresh: &SecretString,
+    ) -> Result<RefreshedTokens, ApiError> {
+        let (client, oauth, refresh) = (self.clone(), oauth.clone(), refresh.clone());
+        let under_way = Arc::clone(&self.shared.exchange).lock_owned().await;
+        let exchange = tokio::spawn(async move {
+            let _under_way = under_way;
+            client.count(|counts| counts.sent += 1);
+            let tokens = ask_for_tokens(&client.shared.transport, &oauth, &refresh).await?;
+            (client.shared.on_refresh)(&tokens);
+            Ok(tokens)
+        });
+        exchange.await.unwrap_or_else(|error| {
+            panic::resume_unwind(error.try_into_panic().expect("nobody aborts the task"))
+        })
+    }
+
+    /// Waits until a token pair that is under way is told, but no longer than this; for the end of a run.
+    pub async fn finish_exchange(&self, limit: Duration) {
+        // Whether it came in time makes no difference any more.
+        drop(timeout(limit, self.shared.exchange.lock()).await);
+    }
+
     fn count(&self, change: impl FnOnce(&mut RequestCounts)) {
         change(
             self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(self.stream).or_default(),
         );
     }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    refresh_token: Option<String>,
+}
+
+/// Sends a refresh token, once.
+async fn ask_for_tokens(
+    transport: &Transport,
+    oauth: &OAuthClient,
+    refresh: &SecretString,
+) -> Result<RefreshedTokens, ApiError> {
+    let body = json!({"grant_type": "refresh_token", "refresh_token": refresh.expose_secret()});
+    let request =
+        Request { method: Method::Post, target: "/v1/oauth/token".to_owned(), body: Some(body.to_string()) };
+    let credentials = Credentials::Basic {
+        username: &oauth.client_id,
+        password: &oauth.client_secret,
+        refresh_token: refresh,
+    };
+    let answer = transport.send(&request, credentials).await.map_err(|failure| failure.error)?;
+    let answer: TokenAnswer = serde_json::from_str(&answer.body)
+        .map_err(|_shape| ApiError::UnknownShape { detail: "no access_token".to_owned() })?;
+    Ok(RefreshedTokens {
+        access_token: SecretString::from(answer.access_token),
+        refresh_token: answer.refresh_token.map(SecretString::from),
+    })
 }
 
 /// Fails on a body that is not a JSON object, or is cut off.

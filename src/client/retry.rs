@@ -93,7 +93,7 @@ mod tests {
 
     fn decide(status: u16) -> RetryDecision {
         let body = br#"{"code":"some_code","message":"m"}"#;
-        let answer = ErrorAnswer { status, retry_after: None, ray: None, body };
+        let answer = ErrorAnswer { status, retry_after: None, ray: None, body, secrets: &[] };
         let mut delays = iter::once(Duration::from_secs(1));
         RetryPolicy::default().decide(&ApiError::from_answer(&answer), &mut delays, 0)
     }

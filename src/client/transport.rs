@@ -7,7 +7,7 @@ use std::{
 };
 
 use reqwest::{
-    Client, Url,
+    Client, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
@@ -21,6 +21,9 @@ const NOTION_VERSION: (HeaderName, HeaderValue) =
 
 /// The largest body that is read, decompressed. A result page of a hundred records is far below it.
 const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
+
+/// As much is read of the body of an error; the rest is dropped, for the status has told already what matters.
+const MAX_ERROR_BODY_BYTES: usize = 1024 * 1024;
 
 /// Nearly every body fits, so it need not be moved while it grows.
 const USUAL_BODY_BYTES: usize = 32 * 1024;
@@ -43,8 +46,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// One request, without the token.
-#[derive(Clone, Debug)]
+/// One request, without the token. Its `Debug` shows no body: that of a token's renewal holds secrets.
+#[derive(Clone)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -63,6 +66,14 @@ impl Request {
     /// The path without the query, to be logged.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _query)| path)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, body: _may_be_secret } = self;
+        let mut shown = formatter.debug_struct("Request");
+        shown.field("method", method).field("target", target).finish_non_exhaustive()
     }
 }
 
@@ -105,13 +116,20 @@ impl Credentials<'_> {
     }
 }
 
-/// A complete answer.
-#[derive(Debug)]
+/// A complete answer. Its `Debug` shows no body: that holds records, or a new token pair.
 pub(super) struct Answer {
     pub(super) body: String,
     pub(super) request_id: Option<String>,
     /// Notion's time, to the second.
     pub(super) date: Option<SystemTime>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { body: _may_be_secret, request_id, date } = self;
+        let mut shown = formatter.debug_struct("Answer");
+        shown.field("request_id", request_id).field("date", date).finish_non_exhaustive()
+    }
 }
 
 /// A failed attempt and Notion's id of it.
@@ -188,28 +206,37 @@ impl Transport {
         let request_id = text(&headers, "x-notion-request-id").map(ToOwned::to_owned);
         let fail = |error| Failure { error, request_id: request_id.clone() };
 
-        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
-        while let Some(chunk) = response.chunk().await.map_err(|error| fail(classify(&error)))? {
-            if body.len() + chunk.len() > self.max_body_bytes {
-                return Err(fail(ApiError::TooLarge { limit: self.max_body_bytes }));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let limit = if status == 200 { self.max_body_bytes } else { MAX_ERROR_BODY_BYTES };
+        let (body, is_whole) = read_body(response, limit).await.map_err(|error| fail(classify(&error)))?;
         if status != 200 {
-            // What it says is logged, and a proxy's answer may quote the request.
-            let body = without(&credentials.secrets(), &body);
             return Err(fail(ApiError::from_answer(&ErrorAnswer {
                 status,
                 retry_after: text(&headers, RETRY_AFTER.as_str()),
                 ray: text(&headers, "cf-ray"),
-                body: body.as_bytes(),
+                body: &body,
+                secrets: &credentials.secrets(),
             })));
+        }
+        if !is_whole {
+            return Err(fail(ApiError::TooLarge { limit }));
         }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
         let date = text(&headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
         Ok(Answer { body, request_id, date })
     }
+}
+
+/// Reads a body up to a limit; tells whether that was all of it.
+async fn read_body(mut response: Response, limit: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            return Ok((body, false));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, true))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -223,12 +250,6 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {
         })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// The text with each secret taken out.
-fn without(secrets: &[&str], text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text).into_owned();
-    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "[…]"))
 }
 
 fn classify(error: &reqwest::Error) -> ApiError {
@@ -284,7 +305,14 @@ fn causes(error: &reqwest::Error) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
+
     use fake_notion::{FakeNotion, Fault, Route, Workspace};
+    use serde_json::json;
+    use tokio::task::{self, JoinHandle};
 
     use super::*;
 
@@ -303,6 +331,63 @@ mod tests {
         transport.max_body_bytes = whole - 1;
         let error = ask(&transport).await.unwrap_err().error;
         assert!(matches!(error, ApiError::TooLarge { limit } if limit == whole - 1), "{error}");
+    }
+
+    /// Starts a server that answers one request with a body without end; it returns how much of it was taken.
+    fn serve_without_end(status: &'static str) -> (Transport, JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let serving = task::spawn_blocking(move || {
+            let (mut connection, _from) = listener.accept().unwrap();
+            let head_length = connection.read(&mut [0; 4096]).unwrap();
+            assert!(head_length > 0);
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 1000000000000\r\n\r\n<html>");
+            connection.write_all(head.as_bytes()).unwrap();
+            let mut taken = 0;
+            while let Ok(length @ 1..) = connection.write(&[b' '; 8 * 1024]) {
+                taken += length;
+            }
+            taken
+        });
+        (Transport::new(base.parse().unwrap(), &Timeouts::default()).unwrap(), serving)
+    }
+
+    #[tokio::test]
+    async fn the_status_of_an_endless_error_decides_and_little_of_it_is_read() {
+        let (transport, serving) = serve_without_end("502 Bad Gateway");
+        let error = ask(&transport).await.unwrap_err().error;
+        assert!(matches!(error, ApiError::Unavailable { status: 502, .. }), "{error}");
+        let taken = serving.await.unwrap();
+        // What the system's buffers hold is on top.
+        assert!(taken < MAX_ERROR_BODY_BYTES + 16 * 1024 * 1024, "{taken} bytes");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_given_up() {
+        let (transport, serving) = serve_without_end("200 OK");
+        let error = ask(&transport).await.unwrap_err().error;
+        assert!(matches!(error, ApiError::TooLarge { limit: MAX_BODY_BYTES }), "{error}");
+        let taken = serving.await.unwrap();
+        assert!(taken < MAX_BODY_BYTES + 16 * 1024 * 1024, "{taken} bytes");
+    }
+
+    #[tokio::test]
+    async fn debug_output_shows_no_body() {
+        let notion = FakeNotion::start(Workspace::new()).await;
+        let transport = Transport::new(notion.url().parse().unwrap(), &Timeouts::default()).unwrap();
+        let body =
+            json!({"grant_type": "refresh_token", "refresh_token": notion.refresh_token()}).to_string();
+        let target = "/v1/oauth/token".to_owned();
+        let request = Request { method: Method::Post, target, body: Some(body) };
+        let (password, refresh_token) = ("fake_client_secret".into(), notion.refresh_token().into());
+        let username = "fake_client_id";
+        let credentials = Credentials::Basic { username, password: &password, refresh_token: &refresh_token };
+        let answer = transport.send(&request, credentials).await.unwrap();
+        assert!(
+            answer.body.contains(&notion.current_token()) && answer.body.contains(&notion.refresh_token())
+        );
+        let shown = format!("{request:?} {request:#?} {answer:?} {answer:#?}");
+        assert!(shown.contains("/v1/oauth/token") && !shown.contains("_fake_"), "{shown}");
     }
 
     #[tokio::test]

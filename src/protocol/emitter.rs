@@ -4,9 +4,13 @@
 //! Records are handed over in parcels, for each one wakes the other thread; whatever else is sent, and
 //! [`Emitter::flush`], takes along what is waiting. Log lines take a side way that never waits; the writer prints
 //! them before the next message.
+//!
+//! Every text for a person passes here, so here is where secrets are taken out of them ([`Emitter::hide`]).
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
+    fmt,
     io::{self, Write},
     mem,
     sync::{
@@ -16,16 +20,20 @@ use std::{
 };
 
 use chrono::Utc;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{AirbyteMessage, LogLevel};
+use super::{AirbyteMessage, ConnectionStatus, ErrorTrace, LogLevel};
 
 /// How many parcels may wait for the writer.
 const CHANNEL_CAPACITY: usize = 4;
 
 /// How large a parcel of records grows before it is handed over.
 const PARCEL_BYTES: usize = 128 * 1024;
+
+/// A shorter one protects nothing, and taking it out would garble the texts.
+const SHORTEST_SECRET: usize = 8;
 
 /// Stdout was closed by its reader; nothing more can be said.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -108,12 +116,20 @@ struct Waiting {
     bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
     logs: Mutex<VecDeque<Vec<u8>>>,
+    secrets: Mutex<Vec<SecretString>>,
     last_life_sign_ms: AtomicI64,
     records: AtomicU64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What waits may be records, or a CONTROL with tokens.
+        formatter.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 /// A handle that sends messages to the writer, in order.
@@ -124,6 +140,13 @@ pub struct Emitter {
 }
 
 impl Emitter {
+    /// Takes this secret out of every text that is told from now on; records, states and CONTROL stay as they are.
+    pub fn hide(&self, secret: &SecretString) {
+        if secret.expose_secret().len() >= SHORTEST_SECRET {
+            self.secrets().push(secret.clone());
+        }
+    }
+
     /// Sends records, with the next parcel; waits while the output is slow.
     pub async fn records(&self, batch: RecordBatch) -> Result<(), OutputClosed> {
         if batch.is_empty() {
@@ -159,23 +182,25 @@ impl Emitter {
 
     /// Sends any other message.
     pub async fn message(&self, message: &AirbyteMessage) -> Result<(), OutputClosed> {
-        self.send(Output::Line(message.to_line(Utc::now().timestamp_millis()))).await
+        self.send(Output::Line(self.line(message))).await
     }
 
     /// Logs without waiting; the line is printed before the next message.
     pub fn log(&self, level: LogLevel, message: String) {
-        self.push_aside(AirbyteMessage::Log(level, message).to_line(0));
+        self.message_at_once(&AirbyteMessage::Log(level, message));
     }
 
-    fn push_aside(&self, line: Vec<u8>) {
+    /// Sends a message without waiting, before whatever waits; for what must be told whatever happens next.
+    pub fn message_at_once(&self, message: &AirbyteMessage) {
+        let line = self.line(message);
         self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner).push_back(line);
         // A full channel means that the writer is busy and will see the line; a closed one, that nobody will.
         drop(self.sender.try_send(Parcel::new()));
     }
 
-    /// Sends a message without waiting, before whatever waits; for what must be told whatever happens next.
-    pub fn message_at_once(&self, message: &AirbyteMessage) {
-        self.push_aside(message.to_line(Utc::now().timestamp_millis()));
+    fn line(&self, message: &AirbyteMessage) -> Vec<u8> {
+        let message = without_secrets(&self.secrets(), message);
+        message.to_line(Utc::now().timestamp_millis())
     }
 
     /// When the last RECORD or STATE was written (milliseconds since the epoch; 0 before the first).
@@ -196,6 +221,10 @@ impl Emitter {
     async fn send(&self, output: Output) -> Result<(), OutputClosed> {
         self.waiting().parcel.push(output);
         self.flush().await
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Vec<SecretString>> {
+        self.shared.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -261,6 +290,30 @@ impl Writer {
     }
 }
 
+/// The message with each secret taken out of its texts. CONTROL stays: a new token pair is what it is for.
+fn without_secrets<'m>(secrets: &[SecretString], message: &'m AirbyteMessage) -> Cow<'m, AirbyteMessage> {
+    let shown = |text: &String| {
+        secrets.iter().fold(text.clone(), |text, secret| text.replace(secret.expose_secret(), "[…]"))
+    };
+    Cow::Owned(match message {
+        AirbyteMessage::Log(level, text) => AirbyteMessage::Log(*level, shown(text)),
+        AirbyteMessage::Error(error) => AirbyteMessage::Error(ErrorTrace {
+            message: shown(&error.message),
+            internal_message: error.internal_message.as_ref().map(shown),
+            ..error.clone()
+        }),
+        AirbyteMessage::ConnectionStatus(status) => AirbyteMessage::ConnectionStatus(match status {
+            ConnectionStatus::Succeeded(text) => ConnectionStatus::Succeeded(shown(text)),
+            ConnectionStatus::Failed(text) => ConnectionStatus::Failed(shown(text)),
+        }),
+        AirbyteMessage::Spec(_)
+        | AirbyteMessage::Catalog(_)
+        | AirbyteMessage::StreamStatus(..)
+        | AirbyteMessage::Estimate(_)
+        | AirbyteMessage::Control(_) => return Cow::Borrowed(message),
+    })
+}
+
 fn state_line(stream: &str, state: &Map<String, Value>, record_count: u64) -> Vec<u8> {
     #[expect(clippy::cast_precision_loss, reason = "the protocol wants a decimal number")]
     let record_count = record_count as f64;
@@ -280,7 +333,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::FailureType, *};
 
     fn written(send: impl AsyncFnOnce(Emitter)) -> String {
         let (emitter, writer) = Writer::new();
@@ -320,6 +373,42 @@ mod tests {
             emitter.message(&AirbyteMessage::Log(LogLevel::Info, "second".to_owned())).await.unwrap();
         });
         assert!(output.find("first").unwrap() < output.find("second").unwrap());
+    }
+
+    #[test]
+    fn only_control_and_records_show_a_secret() {
+        let secret = "ntn_\"hidden\"";
+        let told = || format!("told {secret}, and {secret} again");
+        let stream: Arc<str> = Arc::from("pages");
+        let output = written(async |emitter| {
+            emitter.hide(&"told".into());
+            emitter.hide(&secret.into());
+            let error = ErrorTrace {
+                message: told(),
+                internal_message: Some(told()),
+                failure_type: FailureType::System,
+                stream_descriptor: None,
+            };
+            emitter.message(&AirbyteMessage::Error(error)).await.unwrap();
+            for status in [ConnectionStatus::Succeeded(told()), ConnectionStatus::Failed(told())] {
+                emitter.message(&AirbyteMessage::ConnectionStatus(status)).await.unwrap();
+            }
+            emitter.message(&AirbyteMessage::Log(LogLevel::Info, told())).await.unwrap();
+            emitter.log(LogLevel::Info, told());
+            let config = Map::from_iter([("token".to_owned(), json!(secret))]);
+            emitter.message_at_once(&AirbyteMessage::Control(config));
+            let mut batch = RecordBatch::new(&stream);
+            batch.push(|out| out.extend_from_slice(json!(secret).to_string().as_bytes()));
+            emitter.records(batch).await.unwrap();
+            emitter.flush().await.unwrap();
+        });
+        let quoted = json!(secret).to_string();
+        let kinds = output.lines().filter(|line| line.contains(&quoted));
+        let kinds: Vec<Value> =
+            kinds.map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].take()).collect();
+        assert_eq!(kinds, ["CONTROL", "RECORD"]);
+        assert_eq!(output.matches("told […], and […] again").count(), 6);
+        assert_eq!(output.matches("hidden").count(), 2);
     }
 
     #[test]
