@@ -20,6 +20,7 @@ mod progress;
 mod rate_limit;
 mod read;
 mod recordings;
+mod requests;
 mod resume;
 mod security;
 mod support;
