@@ -21,6 +21,7 @@ mod rate_limit;
 mod read;
 mod recordings;
 mod requests;
+mod result_pages;
 mod resume;
 mod security;
 mod support;
