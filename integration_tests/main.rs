@@ -20,6 +20,7 @@ mod progress;
 mod rate_limit;
 mod read;
 mod recordings;
+mod refused_objects;
 mod requests;
 mod result_pages;
 mod resume;
