@@ -5,6 +5,7 @@ mod bad_input;
 mod cat;
 mod chaos;
 mod check;
+mod clock;
 mod command_line;
 mod completion;
 mod conformance;
