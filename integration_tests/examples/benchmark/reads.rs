@@ -14,8 +14,8 @@ const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comment
 /// 300 and 3,000 pages.
 pub(crate) fn small() -> Outcome<()> {
     heading();
-    workspace(300, 11)?;
-    workspace(3_000, 5)
+    workspace(300, 31)?;
+    workspace(3_000, 9)
 }
 
 /// 50,000 pages with a million blocks.
@@ -56,7 +56,7 @@ fn workspace(pages: usize, times: usize) -> Outcome<()> {
         let records = of(|run| run.records as f64);
         let cpu = of(|run| run.usage.cpu_seconds);
         println!(
-            "| {pages} | {} | {name} | {records} | {:.1} | {:.2} | {cpu:.2} | {:.1} | {answered} | {:.3} | {:.0} |",
+            "| {pages} | {} | {name} | {records} | {:.1} | {:.2} | {cpu:.3} | {:.1} | {answered} | {:.3} | {:.0} |",
             notion.blocks,
             of(|run| run.bytes as f64 / 1e6),
             of(|run| run.wall_seconds),
