@@ -1,5 +1,7 @@
 //! Values that Notion cuts at 25 entries.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, Route, Workspace, rich_text};
 use serde_json::{Value, json};
@@ -187,4 +189,76 @@ fn a_page_that_is_no_longer_cut_leaves_the_retry_list() {
     second.assert_complete();
     assert_eq!(value(&second, page, "Relation")["relation"].as_array().unwrap().len(), 2);
     assert!(second.last_state("pages").get("retry").is_none());
+}
+
+/// How many of these requests were under way at the same time, at most. Each takes this long at least.
+fn most_at_once(received: &[Instant], latency: Duration) -> usize {
+    let under_way = |now: &Instant| {
+        received.iter().filter(|at| **at <= *now && now.duration_since(**at) < latency).count()
+    };
+    received.iter().map(under_way).max().unwrap_or_default()
+}
+
+/// When the requests of a route came.
+fn received(notion: &FakeNotion, route: Route) -> Vec<Instant> {
+    let requests = notion.requests().into_iter().filter(|request| route.covers(request.route));
+    requests.map(|request| request.at).collect()
+}
+
+/// A workspace with this many pages whose only property is cut, and whose answers take a while.
+fn slow_and_cut(pages: i64, latency: Duration) -> FakeNotion {
+    let mut workspace = Workspace::with_seed(10);
+    for _page in 0..pages {
+        let page = workspace.add_top_page_at("Long", at(20));
+        workspace.set_property_unstamped(page, "Relation", relation(30));
+    }
+    workspace.settings.latency = latency;
+    FakeNotion::start_blocking(workspace)
+}
+
+#[test]
+fn values_of_many_pages_are_completed_at_the_same_time_and_no_more_than_the_workers_allow() {
+    const LATENCY: Duration = Duration::from_millis(100);
+    for workers in [3, 8] {
+        let notion = slow_and_cut(40, LATENCY);
+        let connector = Connector::new(&notion).with_config("num_workers", json!(workers));
+        let output = connector.streams(&["pages"]).read();
+        output.assert_complete();
+        assert_eq!(output.ids("pages").len(), 40);
+        let properties = received(&notion, Route::PageProperty(None));
+        assert_eq!(properties.len(), 40);
+        // A slow machine may send them with gaps, but hardly one after the other.
+        let at_once = most_at_once(&properties, LATENCY);
+        assert!(at_once > workers / 2, "{at_once} of {workers}");
+        let at_once = most_at_once(&received(&notion, Route::Any), LATENCY);
+        assert!(at_once <= workers, "{at_once} of {workers}");
+    }
+}
+
+#[test]
+fn the_rate_limit_of_a_completion_holds_everyone() {
+    // GIVEN many pages to complete, and a limit that answers the first of them
+    const LATENCY: Duration = Duration::from_millis(50);
+    const WAIT: Duration = Duration::from_secs(2);
+    let notion = slow_and_cut(40, LATENCY);
+    notion.fail(Route::PageProperty(None), Fault::rate_limited(WAIT.as_secs()));
+
+    // WHEN
+    let output = Connector::new(&notion).streams(&["pages"]).read();
+
+    // THEN every value is complete
+    output.assert_complete();
+    for page in output.records("pages") {
+        assert_eq!(page["properties"][1]["value"]["relation"].as_array().unwrap().len(), 30);
+    }
+    // AND after the refusal came only what had been sent before it was known
+    let requests = notion.requests();
+    let refused: Vec<Instant> =
+        requests.iter().filter(|request| request.held).map(|request| request.at).collect();
+    assert_eq!(refused.len(), 1);
+    let after = received(&notion, Route::Any).into_iter().filter(|at| *at > refused[0]);
+    let (held, later): (Vec<Instant>, Vec<Instant>) = after.partition(|at| *at - refused[0] < WAIT);
+    // Each of the other workers had one under way, and may have sent another one while the refusal was.
+    assert!(held.len() <= 2 * 7, "{} requests while everyone had to wait", held.len());
+    assert!(later.len() >= 20, "{} requests after the wait", later.len());
 }

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// A time some days ago, and some minutes after that.
-fn at(days_ago: i64, minutes: i64) -> DateTime<Utc> {
+pub(crate) fn at(days_ago: i64, minutes: i64) -> DateTime<Utc> {
     Utc::now() - TimeDelta::days(days_ago) + TimeDelta::minutes(minutes)
 }
 
 /// A workspace with this many top pages, one minute apart, the oldest first.
-fn pages(count: i64) -> (Workspace, Vec<Uuid>) {
+pub(crate) fn pages(count: i64) -> (Workspace, Vec<Uuid>) {
     let mut workspace = Workspace::with_seed(7);
     let pages = (0..count).map(|number| workspace.add_top_page_at(&format!("Page {number}"), at(30, number)));
     let pages = pages.collect();
@@ -29,7 +29,7 @@ fn pages(count: i64) -> (Workspace, Vec<Uuid>) {
 }
 
 /// A workspace with a database and this many rows in it that search does not show, one minute apart.
-fn hidden_rows(count: i64) -> (Workspace, Uuid, Vec<Uuid>) {
+pub(crate) fn hidden_rows(count: i64) -> (Workspace, Uuid, Vec<Uuid>) {
     let mut workspace = Workspace::with_seed(8);
     let (_database, source) = workspace.add_top_database("Table", at(40, 0));
     let rows = (0..count).map(|number| {
@@ -42,7 +42,7 @@ fn hidden_rows(count: i64) -> (Workspace, Uuid, Vec<Uuid>) {
 }
 
 /// The searches for a kind of object.
-fn searches(notion: &FakeNotion, kind: &str) -> Vec<LoggedRequest> {
+pub(crate) fn searches(notion: &FakeNotion, kind: &str) -> Vec<LoggedRequest> {
     let is_wanted = |logged: &LoggedRequest| {
         logged.route == Route::Search
             && logged.body.as_ref().is_some_and(|body| body["filter"]["value"] == kind)
@@ -51,7 +51,7 @@ fn searches(notion: &FakeNotion, kind: &str) -> Vec<LoggedRequest> {
 }
 
 /// The bodies of the queries of a data source, for archived rows or for the others.
-fn queries(notion: &FakeNotion, source: Uuid, archived: bool) -> Vec<Value> {
+pub(crate) fn queries(notion: &FakeNotion, source: Uuid, archived: bool) -> Vec<Value> {
     let requests = notion.requests().into_iter();
     let bodies = requests
         .filter(|logged| logged.route == Route::QueryDataSource(Some(source)))
@@ -60,7 +60,7 @@ fn queries(notion: &FakeNotion, source: Uuid, archived: bool) -> Vec<Value> {
 }
 
 #[track_caller]
-fn assert_ids(output: &SyncOutput, stream: &str, expected: &[Uuid]) {
+pub(crate) fn assert_ids(output: &SyncOutput, stream: &str, expected: &[Uuid]) {
     let expected: BTreeSet<String> = expected.iter().map(Uuid::to_string).collect();
     assert_eq!(output.ids(stream), expected);
     assert!(output.id_counts(stream).values().all(|count| *count == 1), "{:?}", output.id_counts(stream));
@@ -354,21 +354,6 @@ fn a_gap_between_both_ends_of_search_is_reported_and_the_rest_is_read() {
         }
         assert_eq!(output.ids("pages").len(), 20);
     }
-}
-
-#[test]
-fn result_pages_shrink_when_notion_is_too_slow_and_grow_back() {
-    let (mut workspace, source, rows) = hidden_rows(110);
-    workspace.settings.times_out_above = Some(30);
-    let notion = FakeNotion::start_blocking(workspace);
-    let output = Connector::new(&notion).streams(&["pages"]).read();
-    output.assert_complete();
-    assert_ids(&output, "pages", &rows);
-    let sizes: Vec<u64> =
-        queries(&notion, source, false).iter().map(|body| body["page_size"].as_u64().unwrap()).collect();
-    // Two timeouts before the first answer, then one before each of the others.
-    assert_eq!(sizes[..5], [100, 50, 25, 50, 25], "{sizes:?}");
-    assert_eq!(sizes.len(), 3 + 2 * 4, "{sizes:?}");
 }
 
 #[test]

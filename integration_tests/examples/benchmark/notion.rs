@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
 use fake_notion::{
     FakeNotion, LoggedRequest, RateLimit, Route, Workspace,
     generate::{GenerateOptions, generated_workspace},
@@ -167,6 +168,7 @@ fn obey(notion: &FakeNotion, order: &Value, window: &mut Duration) -> Outcome<Va
             Value::Null
         }
         "edit" => notion.edit(|workspace| edit(workspace, number("pages"))),
+        "add_straggler" => notion.edit(|workspace| add_straggler(workspace, number("blocks"))),
         "count_walk" => json!(
             notion.request_count(Route::BlockChildren(None)) + notion.request_count(Route::Comments(None))
         ),
@@ -194,6 +196,20 @@ fn edit(workspace: &mut Workspace, pages: u64) -> Value {
     // archived rows.
     let delta = edited.len().div_ceil(100) + ideal.search_data_sources + 2 * sources;
     json!({"trees": ideal.children + ideal.databases, "delta": delta})
+}
+
+/// Adds a page at the head of the walk's order with so many blocks in a flat list, which is read one result page
+/// after the other; returns its id.
+fn add_straggler(workspace: &mut Workspace, blocks: u64) -> Value {
+    let oldest = workspace.visible_pages().into_iter().map(|(_page, time)| time).min();
+    let time = oldest.unwrap_or_default() - TimeDelta::days(1);
+    workspace.set_default_time(Some(time));
+    let page = workspace.add_top_page_at("Straggler", time);
+    for _block in 0..blocks {
+        workspace.append_text(page, "paragraph", "One of many.");
+    }
+    workspace.set_default_time(None);
+    json!(page.to_string())
 }
 
 /// The pages whose direct children were asked for.

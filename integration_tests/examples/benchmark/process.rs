@@ -8,14 +8,12 @@ use std::{
     thread,
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::{Outcome, notion::Notion};
-
-/// The unit of `/proc/PID/stat`, on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What a process has cost from its start to its end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,17 +25,13 @@ pub(crate) struct Usage {
 impl Usage {
     /// Prints this process's cost on stderr, for whoever started it.
     pub(crate) fn print_own() {
-        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name in parentheses may hold spaces.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks =
-            |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<u32>().ok()).unwrap_or_default();
+        // Of all threads, those that have ended included.
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let cpu_seconds = cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9;
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-        eprintln!(
-            "{}",
-            json!({"ticks": ticks(11) + ticks(12), "peak_kib": peak.and_then(|peak| peak.parse::<u32>().ok())})
-        );
+        let peak_kib = peak.and_then(|peak| peak.parse::<u32>().ok());
+        eprintln!("{}", json!({"cpu_seconds": cpu_seconds, "peak_kib": peak_kib}));
     }
 
     /// Takes the last line of a stderr, and passes what else it holds on.
@@ -50,7 +44,7 @@ impl Usage {
             eprintln!("{line}");
         }
         let number = |name: &str| last.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        Ok(Self { cpu_seconds: number("ticks") / TICKS_PER_SECOND, peak_mib: number("peak_kib") / 1024.0 })
+        Ok(Self { cpu_seconds: number("cpu_seconds"), peak_mib: number("peak_kib") / 1024.0 })
     }
 }
 

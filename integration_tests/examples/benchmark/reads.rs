@@ -7,21 +7,51 @@ use crate::{
     floor::{self, Depth},
     notion::Notion,
     process::{Connector, Run},
+    targets::Targets,
 };
 
 const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
 
 /// 300 and 3,000 pages.
-pub(crate) fn small() -> Outcome<()> {
+pub(crate) fn small(targets: &mut Targets) -> Outcome<()> {
     heading();
-    workspace(300, 11)?;
-    workspace(3_000, 5)
+    let measured = [workspace(300, 31)?, workspace(3_000, 9)?];
+    println!();
+    for costs in &measured {
+        costs.hold(targets);
+    }
+    Ok(())
 }
 
 /// 50,000 pages with a million blocks.
-pub(crate) fn large() -> Outcome<()> {
+pub(crate) fn large(targets: &mut Targets) -> Outcome<()> {
     heading();
-    workspace(50_000, 1)
+    let costs = workspace(50_000, 1)?;
+    println!();
+    costs.hold(targets);
+    Ok(())
+}
+
+/// What reading a workspace costs.
+struct Costs {
+    pages: usize,
+    /// The median of the pairs: CPU of the connector / of the floor that reads where listings go on.
+    cpu_by_floor: f64,
+    cpu_a_record: f64,
+    peak_mib: f64,
+    requests_by_ideal: f64,
+}
+
+impl Costs {
+    /// Holds them against what is promised.
+    fn hold(&self, targets: &mut Targets) {
+        let Self { pages, .. } = self;
+        targets.at_most(&format!("CPU / floor (listings), {pages} pages"), self.cpu_by_floor, 1.5);
+        let most_mib = if *pages > 3_000 { 64.0 } else { 32.0 };
+        targets.at_most(&format!("peak RSS in MiB, {pages} pages"), self.peak_mib, most_mib);
+        targets.at_most(&format!("requests / ideal, {pages} pages"), self.requests_by_ideal, 1.02);
+        targets.flat(*pages, self.cpu_a_record);
+    }
 }
 
 fn heading() {
@@ -32,7 +62,7 @@ fn heading() {
 }
 
 /// Reads a workspace several times, in turn with the floor; prints the medians.
-fn workspace(pages: usize, times: usize) -> Outcome<()> {
+fn workspace(pages: usize, times: usize) -> Outcome<Costs> {
     let mut notion = Notion::start(pages)?;
     let connector = Connector::new(&notion, &STREAMS)?;
     let folder = TempDir::new()?;
@@ -56,7 +86,7 @@ fn workspace(pages: usize, times: usize) -> Outcome<()> {
         let records = of(|run| run.records as f64);
         let cpu = of(|run| run.usage.cpu_seconds);
         println!(
-            "| {pages} | {} | {name} | {records} | {:.1} | {:.2} | {cpu:.2} | {:.1} | {answered} | {:.3} | {:.0} |",
+            "| {pages} | {} | {name} | {records} | {:.1} | {:.2} | {cpu:.3} | {:.1} | {answered} | {:.3} | {:.0} |",
             notion.blocks,
             of(|run| run.bytes as f64 / 1e6),
             of(|run| run.wall_seconds),
@@ -66,19 +96,30 @@ fn workspace(pages: usize, times: usize) -> Outcome<()> {
         );
     };
     row("connector", &reads);
-    for (name, floors) in ["floor, listings", "floor, transport"].into_iter().zip(&floors) {
-        row(name, floors);
+    let [listings, transport] = &floors;
+    row("floor, listings", listings);
+    row("floor, transport", transport);
+    let compare = |name: &str, floors: &[Run]| {
         let pairs = reads.iter().zip(floors);
-        let ratios: Vec<f64> =
-            pairs.map(|(read, floor)| read.usage.cpu_seconds / floor.usage.cpu_seconds).collect();
+        let ratios = pairs.map(|(read, floor)| read.usage.cpu_seconds / floor.usage.cpu_seconds);
+        let ratio = median(ratios.collect());
         let sum = |runs: &[Run]| runs.iter().map(|run| run.usage.cpu_seconds).sum::<f64>();
+        let of_sums = sum(&reads) / sum(floors);
         println!(
-            "| {pages} | | connector / {name} | | | | **{:.2}** (of sums {:.2}, {times} pairs) | | | | |",
-            median(ratios),
-            sum(&reads) / sum(floors),
+            "| {pages} | | connector / {name} | | | | **{ratio:.2}** (of sums {of_sums:.2}, {times} pairs) | | | | |"
         );
-    }
-    Ok(())
+        ratio
+    };
+    let cpu_by_floor = compare("floor, listings", listings);
+    compare("floor, transport", transport);
+    let of = |figure: fn(&Run) -> f64| median(reads.iter().map(figure).collect());
+    Ok(Costs {
+        pages,
+        cpu_by_floor,
+        cpu_a_record: of(|run| run.usage.cpu_seconds / run.records as f64),
+        peak_mib: of(|run| run.usage.peak_mib),
+        requests_by_ideal: answered / notion.ideal as f64,
+    })
 }
 
 /// The middle of some figures.
