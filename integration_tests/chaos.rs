@@ -458,6 +458,7 @@ fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) -> Workspace 
         users: 3,
         oldest_days: 30,
         now: Some(now),
+        ..GenerateOptions::default()
     });
     workspace.set_now(Some(now));
     let settings = &mut workspace.settings;

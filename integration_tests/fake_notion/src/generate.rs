@@ -1,9 +1,11 @@
 //! Workspaces of any size, and random edits; both determined by a seed.
 
 mod edits;
+mod extras;
 
 use chrono::{DateTime, TimeDelta, Utc};
-pub use edits::{EditDone, random_edit};
+pub use edits::{EditDone, random_edit, random_extra_edit};
+pub use extras::Extras;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -39,6 +41,8 @@ pub struct GenerateOptions {
     pub oldest_days: u32,
     /// The end of the time that edits are spread over; `None` is the present.
     pub now: Option<DateTime<Utc>>,
+    /// What only some workspaces have.
+    pub extras: Extras,
 }
 
 impl Default for GenerateOptions {
@@ -54,14 +58,17 @@ impl Default for GenerateOptions {
             users: 5,
             oldest_days: 365,
             now: None,
+            extras: Extras::default(),
         }
     }
 }
 
-/// Builds a workspace in which everything can be reached through search.
+/// Builds a workspace in which search lists everything.
 pub fn generated_workspace(options: GenerateOptions) -> Workspace {
     let mut workspace = Workspace::with_seed(options.seed);
     let mut random = Sequence::new(options.seed ^ 0x5eed);
+    // Numbers of their own, so that everything else stays as it is.
+    let mut random_of_extras = Sequence::new(options.seed ^ 0x00e8_74a5);
     let now = options.now.unwrap_or_else(|| workspace.now());
     for number in 1..=options.users {
         workspace.add_person(&format!("Person {number}"), Some(&format!("person{number}@example.com")));
@@ -77,6 +84,7 @@ pub fn generated_workspace(options: GenerateOptions) -> Workspace {
         let time = some_time(&mut random);
         data_sources.push(workspace.add_database(pages[0], &format!("Database {number}"), time).1);
     }
+    extras::add_data_sources(&mut workspace, &mut random_of_extras, options.extras, &mut data_sources);
     while pages.len() < options.pages.max(1) {
         let (title, time) = (words(&mut random), some_time(&mut random));
         let page = if !data_sources.is_empty() && random.happens(options.row_share) {
@@ -99,6 +107,7 @@ pub fn generated_workspace(options: GenerateOptions) -> Workspace {
         workspace.touch(page, time);
     }
     workspace.set_default_time(None);
+    extras::add_to_pages(&mut workspace, &mut random_of_extras, options.extras, &pages);
     workspace
 }
 
