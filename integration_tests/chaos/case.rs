@@ -1,0 +1,270 @@
+//! One workspace that is read under disturbances, and what a platform would have kept of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, Route};
+use serde_json::{Value, json};
+
+use super::{
+    plan::{Fate, Plan, Random, faults},
+    program::{known, run},
+    workspace::{edit, workspace},
+};
+use crate::support::{Connector, SyncOutput, impatient_program, signal};
+
+const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
+
+/// One workspace, read again and again.
+pub(super) struct Case {
+    seed: u64,
+    random: Random,
+    notion: FakeNotion,
+    connector: Connector,
+    start: DateTime<Utc>,
+    streams: Vec<&'static str>,
+    /// Whether search does not show some objects.
+    hides: bool,
+    /// What a platform has kept: the newest record by stream and id.
+    kept: BTreeMap<(String, String), Value>,
+    states: Value,
+    story: Vec<String>,
+}
+
+impl Case {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let now: DateTime<Utc> = "2026-05-01T12:00:00Z".parse().unwrap();
+        let streams: Vec<&str> = if random.happens(70) {
+            STREAMS.to_vec()
+        } else {
+            let some: Vec<&str> = STREAMS.into_iter().filter(|_stream| random.happens(50)).collect();
+            if some.is_empty() { vec!["blocks"] } else { some }
+        };
+        let start = random.pick(&["2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2026-04-20T00:00:00Z"]);
+        // Only block trees lead to what search hides, and only those of pages that are synced are read.
+        let hides = streams.contains(&"blocks") && start.starts_with("2020");
+        let workspace = workspace(&mut random, now, hides);
+        let lookback = if workspace.settings.search_lag.is_zero() { random.pick(&[0, 10]) } else { 10 };
+        let notion = FakeNotion::start_blocking(workspace);
+        let connector = Connector::new(&notion)
+            .streams(&streams)
+            .with_config("start_date", json!(start))
+            .with_config("lookback_minutes", json!(lookback))
+            .with_config("num_workers", json!(random.pick(&[1, 2, 4, 8])));
+        let start = start.parse().unwrap();
+        let (kept, states, story) = (BTreeMap::new(), json!([]), Vec::new());
+        Self { seed, random, notion, connector, start, streams, hides, kept, states, story }
+    }
+
+    /// Fails with the story of a violation.
+    pub(super) fn run(mut self) -> Result<(), String> {
+        for _run in 0..=self.random.below(4) {
+            let plan = Plan::new(&mut self.random);
+            self.disturbed(&plan).map_err(|violation| self.tell(&violation))?;
+            for _edit in 0..self.random.below(6) {
+                let (mut random, start) = (Random(self.random.number()), self.start);
+                let hides = self.hides;
+                self.notion.edit(|workspace| edit(workspace, &mut random, start, hides));
+            }
+            self.wait(25);
+        }
+        self.final_run().map_err(|violation| self.tell(&violation))
+    }
+
+    fn tell(&self, violation: &str) -> String {
+        format!("CHAOS_SEED={}: {violation}\n{}", self.seed, self.story.join("\n"))
+    }
+
+    /// Lets some time pass for everyone.
+    fn wait(&mut self, minutes: usize) {
+        let passed = self.random.minutes(minutes);
+        self.notion.edit(|workspace| workspace.set_now(Some(workspace.now() + passed)));
+    }
+
+    fn disturbed(&mut self, plan: &Plan) -> Result<(), String> {
+        let process = Arc::new(AtomicU32::new(0));
+        self.disturb(plan, &process);
+        let output = self.read(plan.fate, &process);
+        self.notion.clear_hooks();
+        self.notion.clear_faults();
+        let output = output?;
+        self.story.push(format!(
+            "{plan:?}: exit {:?}, {} records, {} states, requests {}",
+            output.exit_code,
+            output.all_records().count(),
+            output.states().len(),
+            self.notion.requests().len(),
+        ));
+        self.judge(&output, plan.fate)?;
+        self.keep(output, plan.is_cut);
+        Ok(())
+    }
+
+    /// Sets the traps of a plan.
+    fn disturb(&mut self, plan: &Plan, process: &Arc<AtomicU32>) {
+        if plan.fault_percent > 0 {
+            let chance = f64::from(u8::try_from(plan.fault_percent).unwrap()) / 100.0;
+            self.notion.fail_randomly(self.random.number(), chance, faults());
+        }
+        let (fate, edit_percent, outage_at) = (plan.fate, plan.edit_percent, plan.outage_at);
+        let (start, hides) = (self.start, self.hides);
+        let process = Arc::clone(process);
+        let (count, random) = (AtomicUsize::new(0), Mutex::new(Random(self.random.number())));
+        self.notion.clear_requests();
+        self.notion.on_request(move |_request, workspace| {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            let mut random = random.lock().unwrap();
+            if random.happens(edit_percent) {
+                edit(workspace, &mut random, start, hides);
+            }
+            if let Fate::SignalAtRequest(name, at) = fate
+                && number == at
+            {
+                signal(known(&process), name);
+            }
+        });
+        if let Some(at) = outage_at {
+            self.notion.fail_after(Route::Any, at, Fault::status(503));
+        }
+    }
+
+    /// Runs the program to its end.
+    fn read(&self, fate: Fate, process: &Arc<AtomicU32>) -> Result<SyncOutput, String> {
+        let now = self.notion.edit(|workspace| workspace.now());
+        let connector = self.connector.clone().state(self.states.clone());
+        let mut command = connector.command(&impatient_program(), "read");
+        run(command.env("IMPATIENT_NOW", now.to_rfc3339()), fate, process)
+    }
+
+    /// Whether the end fits what happened.
+    fn judge(&self, output: &SyncOutput, fate: Fate) -> Result<(), String> {
+        let incomplete: Vec<&&str> = self
+            .streams
+            .iter()
+            .filter(|stream| output.statuses(stream).last().is_none_or(|last| last != "COMPLETE"))
+            .collect();
+        let is_told = !output.errors().is_empty();
+        let is_sane = match (output.exit_code, fate) {
+            // It may have put everything into the pipe before that was closed.
+            (Some(0 | 1), Fate::ClosedAtByte(_))
+            | (None, Fate::SignalAtRequest(..) | Fate::SignalAtByte(..)) => true,
+            (Some(0), _) => incomplete.is_empty() && !is_told,
+            (Some(143), Fate::SignalAtRequest("TERM", _) | Fate::SignalAtByte("TERM", _)) => is_told,
+            (Some(1), _) => is_told && !incomplete.is_empty(),
+            _ => false,
+        };
+        if is_sane && output.stderr.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "exit {:?}, not complete: {incomplete:?}, errors: {:?}, stderr: {}",
+            output.exit_code,
+            output.errors(),
+            output.stderr
+        ))
+    }
+
+    /// Keeps what a platform would have kept.
+    fn keep(&mut self, mut output: SyncOutput, is_cut: bool) {
+        let states = output.states();
+        if is_cut && !states.is_empty() {
+            let cut = self.random.pick(&states).line;
+            output.messages.truncate(cut + 1);
+            self.story.push(format!("  kept {} of {} states", output.states().len(), states.len()));
+        }
+        let last_states: BTreeMap<String, usize> =
+            output.states().into_iter().map(|state| (state.stream, state.line)).collect();
+        for (line, stream, data) in output.all_records() {
+            if last_states.get(stream).is_none_or(|last| line > *last) {
+                continue;
+            }
+            let key = (stream.to_owned(), data["id"].as_str().unwrap().to_owned());
+            let is_newer = self.kept.get(&key).is_none_or(|known| edited(known) <= edited(data));
+            if is_newer {
+                self.kept.insert(key, data.clone());
+            }
+        }
+        self.states = output.state_file(&self.states);
+        self.story.push(format!("  state {}", self.states));
+    }
+
+    /// Reads in peace, and compares.
+    fn final_run(&mut self) -> Result<(), String> {
+        self.notion.edit(|workspace| workspace.set_now(Some(workspace.now() + TimeDelta::minutes(10))));
+        for _read in 0..2 {
+            let output = self.read(Fate::Peace, &Arc::default())?;
+            if output.exit_code != Some(0) {
+                return Err(format!("the undisturbed run failed: {:?}", output.errors()));
+            }
+            self.judge(&output, Fate::Peace)?;
+            self.keep(output, false);
+        }
+        let states = self.states.to_string();
+        if states.contains("\"resume\"") || states.contains("\"retry\"") {
+            return Err("something remains to be read".to_owned());
+        }
+        self.states = json!([]);
+        let reference = self.read(Fate::Peace, &Arc::default())?;
+        self.judge(&reference, Fate::Peace)?;
+        self.check_reference(&reference)?;
+        let mut lost = Vec::new();
+        for (_line, stream, expected) in reference.all_records().filter(|(_, stream, _)| *stream != "users") {
+            let id = expected["id"].as_str().unwrap().to_owned();
+            let kept = self.kept.get(&(stream.to_owned(), id.clone()));
+            if kept.is_none_or(|kept| content(kept) != content(expected)) {
+                lost.push(format!(
+                    "{stream} {id}: {:?} instead of {:?}",
+                    kept.map(content),
+                    content(expected)
+                ));
+            }
+        }
+        if lost.is_empty() { Ok(()) } else { Err(format!("lost:\n{}", lost.join("\n"))) }
+    }
+
+    /// What a read from scratch shows is what there is.
+    fn check_reference(&self, reference: &SyncOutput) -> Result<(), String> {
+        let start = self.start;
+        let expected = self.notion.edit(|workspace| {
+            let pages = workspace.visible_pages().into_iter().filter(|(_, time)| *time >= start);
+            let synced: BTreeSet<_> = pages.map(|(id, _)| id).collect();
+            let blocks = workspace.visible_blocks().into_iter().filter(|block| {
+                let is_record = !crate::read::LEFT_OUT.contains(&block.kind.as_str());
+                block.reachable
+                    && is_record
+                    && block.last_edited_time >= start
+                    && synced.contains(&block.page_id)
+            });
+            let comments = workspace.visible_comments().into_iter().filter(|comment| {
+                !comment.on_block && comment.last_edited_time >= start && synced.contains(&comment.page_id)
+            });
+            let blocks: BTreeSet<String> = blocks.map(|block| block.id.to_string()).collect();
+            let comments: BTreeSet<String> = comments.map(|comment| comment.id.to_string()).collect();
+            let pages: BTreeSet<String> = synced.iter().map(ToString::to_string).collect();
+            [("pages", pages), ("blocks", blocks), ("comments", comments)]
+        });
+        for (stream, ids) in expected.iter().filter(|(stream, _)| self.streams.contains(stream)) {
+            let missing: Vec<_> = ids.difference(&reference.ids(stream)).cloned().collect();
+            if !missing.is_empty() {
+                return Err(format!("a read from scratch lacks {stream} {missing:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn edited(record: &Value) -> &str {
+    record["last_edited_time"].as_str().unwrap_or_default()
+}
+
+/// The part of a record that does not change without its time.
+fn content(record: &Value) -> [&Value; 4] {
+    ["last_edited_time", "plain_text", "title", "name"].map(|field| &record[field])
+}
