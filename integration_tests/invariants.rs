@@ -1,22 +1,28 @@
 //! Whatever is edited, fails or is killed: once a run has completed, everything was received as it is.
 
+mod budget;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicU64, Ordering},
 };
 
+pub(crate) use budget::Budget;
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{
     FakeNotion, Fault, Workspace,
     generate::{EditDone, GenerateOptions, generated_workspace, random_edit},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::{
     read::LEFT_OUT,
     support::{Connector, SyncOutput},
 };
+
+/// How many cases run when nobody asks for another number, if there is time.
+const FEW_CASES: u32 = 16;
 
 /// What happens in one case.
 #[derive(Clone, Debug)]
@@ -314,13 +320,23 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
     });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 16, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn nothing_is_lost_whatever_is_edited_fails_or_is_killed(script in script()) {
-        check(&script);
-    }
+#[test]
+fn nothing_is_lost_whatever_is_edited_fails_or_is_killed() {
+    let budget = Budget::new("PROPTEST_CASES", FEW_CASES);
+    let config = ProptestConfig {
+        cases: budget.most(),
+        max_shrink_iters: 30,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&script(), |script| {
+        if budget.begin_case() {
+            check(&script);
+        }
+        Ok(())
+    });
+    // A failure holds the whole script, which begins with its seed.
+    result.unwrap_or_else(|failure| panic!("{failure}\n{runner}"));
+    budget.finish();
 }
