@@ -1,6 +1,7 @@
 //! Whatever is edited, fails or is killed: once a run has completed, everything was received as it is.
 
 mod budget;
+mod truth;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +16,9 @@ use fake_notion::{
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
+pub(crate) use truth::{Truth, everything, outdated};
 
-use crate::{
-    read::LEFT_OUT,
-    support::{Connector, SyncOutput},
-};
+use crate::support::{Connector, SyncOutput};
 
 /// How many cases run when nobody asks for another number, if there is time.
 const FEW_CASES: u32 = 16;
@@ -193,27 +192,6 @@ fn connector(notion: &FakeNotion, script: &Script, state: &Value) -> Connector {
     if state.is_null() { connector } else { connector.state(state.clone()) }
 }
 
-/// Everything of a stream that can be seen, with its time.
-fn visible(workspace: &Workspace, stream: &str) -> BTreeMap<String, DateTime<Utc>> {
-    let comments = || workspace.visible_comments().into_iter().filter(|comment| !comment.on_block);
-    let blocks = || {
-        let all = workspace.visible_blocks().into_iter();
-        all.filter(|block| block.reachable && !LEFT_OUT.contains(&block.kind.as_str()))
-    };
-    let ids: Vec<_> = match stream {
-        "pages" => workspace.visible_pages(),
-        "data_sources" => workspace.visible_data_sources(),
-        "blocks" => blocks().map(|block| (block.id, block.last_edited_time)).collect(),
-        _comments => comments().map(|comment| (comment.id, comment.last_edited_time)).collect(),
-    };
-    ids.into_iter().map(|(id, time)| (id.to_string(), time)).collect()
-}
-
-/// What must be the same in a record received earlier and in one received now.
-fn essence(record: &Value) -> (&Value, &Value, &Value) {
-    (&record["last_edited_time"], &record["title"], &record["plain_text"])
-}
-
 fn check(script: &Script) {
     let notion = FakeNotion::start_blocking(workspace(script));
     let mut received = Received { state: Value::Null, ..Received::default() };
@@ -264,14 +242,16 @@ fn check(script: &Script) {
     let fresh = connector(&notion, script, &Value::Null).read();
     fresh.assert_complete();
     for stream in &script.selection {
-        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let visible = notion.edit(|workspace| everything(workspace, stream));
         let of_stream = |(name, id): &(String, String)| (name == stream).then(|| id.clone());
         let ids: BTreeSet<String> = received.records.keys().filter_map(of_stream).collect();
-        let missing: Vec<_> = visible.iter().filter(|(id, _time)| !ids.contains(*id)).collect();
+        let missing: Vec<_> = visible.iter().filter(|(id, _truth)| !ids.contains(*id)).collect();
         assert!(missing.is_empty(), "{stream}: {missing:?} never came");
-        for id in visible.keys() {
-            let kept = &received.records[&((*stream).to_owned(), id.clone())];
-            assert_eq!(essence(kept), essence(fresh.record(stream, id)), "{stream} {id}");
+        for (id, truth) in &visible {
+            let (kept, fresh) =
+                (&received.records[&((*stream).to_owned(), id.clone())], fresh.record(stream, id));
+            assert_eq!(truth.contradicts(fresh), None, "a first read of {stream} {id}");
+            assert_eq!(outdated(kept, fresh, Some(truth)), None, "{stream} {id}");
         }
     }
 
@@ -279,11 +259,12 @@ fn check(script: &Script) {
     let again = connector(&notion, script, &received.state).read();
     again.assert_complete();
     for stream in &script.selection {
-        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let visible = notion.edit(|workspace| everything(workspace, stream));
         let seam = cursor(&last.last_state(stream)).unwrap();
         // The newest page decides for all of its kind.
-        if let (Some(newest), "pages" | "blocks") = (visible.values().max(), *stream) {
-            let newest = began.min(*newest) - TimeDelta::minutes(1);
+        let newest = visible.values().map(|truth| truth.time).max();
+        if let (Some(newest), "pages" | "blocks") = (newest, *stream) {
+            let newest = began.min(newest) - TimeDelta::minutes(1);
             assert!(seam >= newest, "{stream}: {seam} before {newest}");
         }
         for record in again.records(stream) {

@@ -17,7 +17,10 @@ use super::{
     program::{known, run},
     workspace::{edit, workspace},
 };
-use crate::support::{Connector, SyncOutput, impatient_program, signal};
+use crate::{
+    invariants::{Truth, everything, outdated},
+    support::{Connector, SyncOutput, impatient_program, signal},
+};
 
 const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
 
@@ -185,7 +188,7 @@ impl Case {
             if last_states.get(stream).is_none_or(|last| line > *last) {
                 continue;
             }
-            let key = (stream.to_owned(), data["id"].as_str().unwrap().to_owned());
+            let key = key(stream, data);
             let is_newer = self.kept.get(&key).is_none_or(|known| edited(known) <= edited(data));
             if is_newer {
                 self.kept.insert(key, data.clone());
@@ -213,58 +216,52 @@ impl Case {
         self.states = json!([]);
         let reference = self.read(Fate::Peace, &Arc::default())?;
         self.judge(&reference, Fate::Peace)?;
-        self.check_reference(&reference)?;
-        let mut lost = Vec::new();
-        for (_line, stream, expected) in reference.all_records().filter(|(_, stream, _)| *stream != "users") {
-            let id = expected["id"].as_str().unwrap().to_owned();
-            let kept = self.kept.get(&(stream.to_owned(), id.clone()));
-            if kept.is_none_or(|kept| content(kept) != content(expected)) {
-                lost.push(format!(
-                    "{stream} {id}: {:?} instead of {:?}",
-                    kept.map(content),
-                    content(expected)
-                ));
-            }
-        }
-        if lost.is_empty() { Ok(()) } else { Err(format!("lost:\n{}", lost.join("\n"))) }
+        let violations = self.compare(&reference);
+        if violations.is_empty() { Ok(()) } else { Err(violations.join("\n")) }
     }
 
-    /// What a read from scratch shows is what there is.
-    fn check_reference(&self, reference: &SyncOutput) -> Result<(), String> {
-        let start = self.start;
-        let expected = self.notion.edit(|workspace| {
-            let pages = workspace.visible_pages().into_iter().filter(|(_, time)| *time >= start);
-            let synced: BTreeSet<_> = pages.map(|(id, _)| id).collect();
-            let blocks = workspace.visible_blocks().into_iter().filter(|block| {
-                let is_record = !crate::read::LEFT_OUT.contains(&block.kind.as_str());
-                block.reachable
-                    && is_record
-                    && block.last_edited_time >= start
-                    && synced.contains(&block.page_id)
-            });
-            let comments = workspace.visible_comments().into_iter().filter(|comment| {
-                !comment.on_block && comment.last_edited_time >= start && synced.contains(&comment.page_id)
-            });
-            let blocks: BTreeSet<String> = blocks.map(|block| block.id.to_string()).collect();
-            let comments: BTreeSet<String> = comments.map(|comment| comment.id.to_string()).collect();
-            let pages: BTreeSet<String> = synced.iter().map(ToString::to_string).collect();
-            [("pages", pages), ("blocks", blocks), ("comments", comments)]
-        });
-        for (stream, ids) in expected.iter().filter(|(stream, _)| self.streams.contains(stream)) {
-            let missing: Vec<_> = ids.difference(&reference.ids(stream)).cloned().collect();
-            if !missing.is_empty() {
-                return Err(format!("a read from scratch lacks {stream} {missing:?}"));
-            }
+    /// Whether a read from scratch shows what there is, and whether what was kept is the same.
+    fn compare(&self, reference: &SyncOutput) -> Vec<String> {
+        let records = reference.all_records();
+        let fresh: BTreeMap<(String, String), &Value> =
+            records.map(|(_line, stream, data)| (key(stream, data), data)).collect();
+        let mut truths = BTreeMap::new();
+        for stream in &self.streams {
+            let expected = self.expected(stream).into_iter();
+            truths.extend(expected.map(|(id, truth)| (((*stream).to_owned(), id), truth)));
         }
-        Ok(())
+        let wrong = truths.iter().filter_map(|(key, truth)| {
+            let Some(record) = fresh.get(key) else {
+                return Some(format!("a read from scratch lacks {key:?}"));
+            };
+            truth.contradicts(record).map(|wrong| format!("a read from scratch of {key:?}: {wrong}"))
+        });
+        let lost =
+            fresh.iter().filter(|((stream, _id), _record)| stream != "users").filter_map(|(key, record)| {
+                let Some(kept) = self.kept.get(key) else { return Some(format!("lost {key:?}: {record}")) };
+                outdated(kept, record, truths.get(key)).map(|wrong| format!("outdated {key:?}: {wrong}"))
+            });
+        wrong.chain(lost).collect()
     }
+
+    /// What a read of a stream must show.
+    fn expected(&self, stream: &str) -> BTreeMap<String, Truth> {
+        self.notion.edit(|workspace| {
+            let pages =
+                everything(workspace, "pages").into_iter().filter(|(_, page)| page.time >= self.start);
+            let synced: BTreeSet<String> = pages.map(|(id, _)| id).collect();
+            let is_synced = |truth: &Truth| {
+                truth.time >= self.start && truth.page_id.as_ref().is_none_or(|page| synced.contains(page))
+            };
+            everything(workspace, stream).into_iter().filter(|(_, truth)| is_synced(truth)).collect()
+        })
+    }
+}
+
+fn key(stream: &str, record: &Value) -> (String, String) {
+    (stream.to_owned(), record["id"].as_str().unwrap().to_owned())
 }
 
 fn edited(record: &Value) -> &str {
     record["last_edited_time"].as_str().unwrap_or_default()
-}
-
-/// The part of a record that does not change without its time.
-fn content(record: &Value) -> [&Value; 4] {
-    ["last_edited_time", "plain_text", "title", "name"].map(|field| &record[field])
 }
