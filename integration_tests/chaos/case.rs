@@ -18,7 +18,7 @@ use super::{
     workspace::{edit, workspace},
 };
 use crate::{
-    invariants::{Truth, everything, outdated},
+    invariants::{Truth, everything, outdated, step_back},
     support::{Connector, SyncOutput, impatient_program, signal},
 };
 
@@ -154,6 +154,9 @@ impl Case {
             .filter(|stream| output.statuses(stream).last().is_none_or(|last| last != "COMPLETE"))
             .collect();
         let is_told = !output.errors().is_empty();
+        if let Some(step) = step_back(&self.states, output) {
+            return Err(step);
+        }
         let is_sane = match (output.exit_code, fate) {
             // It may have put everything into the pipe before that was closed.
             (Some(0 | 1), Fate::ClosedAtByte(_))
