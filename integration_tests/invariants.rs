@@ -13,7 +13,7 @@ pub(crate) use budget::Budget;
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{
     FakeNotion, Fault, Workspace,
-    generate::{EditDone, GenerateOptions, generated_workspace, random_edit},
+    generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
 };
 use progress::cursor;
 pub(crate) use progress::step_back;
@@ -34,6 +34,8 @@ struct Script {
     selection: Vec<&'static str>,
     /// Whether some pages and data sources are hidden from search.
     hides: bool,
+    /// Whether there are synced blocks, wikis, linked databases and long values.
+    extras: bool,
     workers: u64,
     runs: Vec<RunScript>,
 }
@@ -78,13 +80,15 @@ fn script() -> impl Strategy<Value = Script> {
         vec!["data_sources", "pages", "blocks", "comments"],
     ];
     let runs = prop::collection::vec(run_script(), 1..5);
-    (any::<u64>(), 3_usize..25, prop::sample::select(selections), any::<bool>(), 1_u64..9, runs).prop_map(
-        |(seed, pages, selection, hides, workers, runs)| Script {
+    let habits = (any::<bool>(), any::<bool>(), 1_u64..9);
+    (any::<u64>(), 3_usize..25, prop::sample::select(selections), habits, runs).prop_map(
+        |(seed, pages, selection, (hides, extras, workers), runs)| Script {
             seed,
             pages,
             // Only trees lead to what search hides.
             hides: hides && selection.contains(&"blocks"),
             selection,
+            extras,
             workers,
             runs,
         },
@@ -92,7 +96,11 @@ fn script() -> impl Strategy<Value = Script> {
 }
 
 /// One edit of a kind that the API shows: what comes back from the trash, or is moved, keeps its old time.
-fn edit(workspace: &mut Workspace, seed: u64) {
+fn edit(workspace: &mut Workspace, seed: u64, extras: bool) {
+    if extras && seed.is_multiple_of(2) {
+        random_extra_edit(workspace, seed);
+        return;
+    }
     let mut edited = workspace.clone();
     match random_edit(&mut edited, seed) {
         EditDone::Restored { .. } | EditDone::Moved { .. } => {}
@@ -105,6 +113,7 @@ fn workspace(script: &Script) -> Workspace {
         seed: script.seed,
         pages: script.pages,
         blocks_per_page: 4,
+        extras: if script.extras { Extras::some() } else { Extras::default() },
         ..GenerateOptions::default()
     });
     workspace.settings.max_page_size = 7;
@@ -194,16 +203,17 @@ fn check(script: &Script) {
     for run in &script.runs {
         for _edit in 0..run.edits_before {
             let seed = next_seed();
-            notion.edit(|workspace| edit(workspace, seed));
+            notion.edit(|workspace| edit(workspace, seed, script.extras));
         }
         if run.faults > 0 {
             notion.fail_randomly(next_seed(), f64::from(run.faults) / 1000.0, faults());
         }
         let (edit_every, base, count) = (u64::from(run.edit_every), next_seed(), AtomicU64::new(0));
+        let extras = script.extras;
         notion.on_request(move |_request, workspace| {
             let number = count.fetch_add(1, Ordering::Relaxed);
             if edit_every > 0 && number % edit_every == edit_every - 1 {
-                edit(workspace, base ^ number);
+                edit(workspace, base ^ number, extras);
             }
         });
         let records = run.checkpoint_records;
@@ -271,6 +281,7 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
         pages: 33,
         selection: vec!["data_sources", "pages", "blocks", "comments"],
         hides: true,
+        extras: false,
         workers: 3,
         runs: vec![
             RunScript {

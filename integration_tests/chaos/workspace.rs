@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use fake_notion::{
     SyncedCopies, Workspace,
-    generate::{EditDone, GenerateOptions, generated_workspace, random_edit},
+    generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
 };
 
 use super::plan::Random;
@@ -22,7 +22,7 @@ pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) ->
         users: 3,
         oldest_days: 30,
         now: Some(now),
-        ..GenerateOptions::default()
+        extras: if random.happens(60) { Extras::some() } else { Extras::default() },
     });
     workspace.set_now(Some(now));
     let settings = &mut workspace.settings;
@@ -51,6 +51,7 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
     if random.happens(40) {
         workspace.set_now(Some(workspace.now() + random.minutes(4)));
     }
+    let seed = random.number();
     match random.below(20) {
         0 => {
             let comments = workspace.visible_comments();
@@ -66,16 +67,20 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
                 workspace.edit_title(random.pick(&data_sources).0, &format!("renamed {}", random.number()));
             }
         }
-        _ => match random_edit(workspace, random.number()) {
-            // What comes back from the trash keeps its old times, and no listing of changes shows it.
-            EditDone::Restored { id } => workspace.trash(id),
-            EditDone::PageAdded { page } if hides && random.happens(30) => workspace.hide_from_search(page),
-            EditDone::CommentAdded { comment } => {
-                let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
-                into_scope(workspace, found.unwrap().page_id, start);
+        kind => {
+            match if kind < 6 { random_extra_edit(workspace, seed) } else { random_edit(workspace, seed) } {
+                // What comes back from the trash keeps its old times, and no listing of changes shows it.
+                EditDone::Restored { id } => workspace.trash(id),
+                EditDone::PageAdded { page } if hides && random.happens(30) => {
+                    workspace.hide_from_search(page);
+                }
+                EditDone::CommentAdded { comment } => {
+                    let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
+                    into_scope(workspace, found.unwrap().page_id, start);
+                }
+                _ => {}
             }
-            _ => {}
-        },
+        }
     }
 }
 

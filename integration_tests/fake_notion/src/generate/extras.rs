@@ -25,6 +25,19 @@ pub struct Extras {
     pub long_values: f64,
 }
 
+impl Extras {
+    /// Some of everything.
+    pub fn some() -> Self {
+        Self {
+            synced_blocks: 0.2,
+            wikis: 0.5,
+            second_data_sources: 0.7,
+            linked_databases: 0.1,
+            long_values: 0.15,
+        }
+    }
+}
+
 /// Adds data sources next to the given ones and inside of them, and the properties that may hold long values.
 pub(super) fn add_data_sources(
     workspace: &mut Workspace,
@@ -128,7 +141,7 @@ pub(super) fn add_linked_database(workspace: &mut Workspace, random: &mut Sequen
 
 /// A value about as long as page answers show, or much longer, for one of the page's properties.
 pub(super) fn long_value(workspace: &mut Workspace, random: &mut Sequence, page: Uuid) -> (String, Value) {
-    let length = random.pick(&[24, 25, 26, 31, 60, 130]);
+    let length = random.pick(&[24, 25, 26, 40]);
     let ids: Vec<Uuid> = (0..length).map(|_| workspace.new_id()).collect();
     let values = workspace.property_values(page);
     let fitting = |(name, value): (&String, &Value)| {

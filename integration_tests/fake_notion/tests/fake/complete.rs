@@ -149,21 +149,11 @@ fn generated_workspace_stays_consistent_under_random_edits() {
     }
 }
 
-/// Some of everything.
-fn extras() -> Extras {
-    Extras {
-        synced_blocks: 0.2,
-        wikis: 0.5,
-        second_data_sources: 0.7,
-        linked_databases: 0.1,
-        long_values: 0.3,
-    }
-}
-
 #[test]
 fn workspace_with_extras_stays_consistent_under_random_edits() {
     for seed in 0..3 {
-        let options = GenerateOptions { seed, pages: 30, extras: extras(), ..GenerateOptions::default() };
+        let options =
+            GenerateOptions { seed, pages: 30, extras: Extras::some(), ..GenerateOptions::default() };
         let client = Client::new(generated_workspace(options));
         for round in 0..3 {
             client.fake.clear_requests();
@@ -184,7 +174,7 @@ fn workspace_with_extras_stays_consistent_under_random_edits() {
 
 #[test]
 fn every_extra_is_generated_and_edited() {
-    let options = GenerateOptions { pages: 100, extras: extras(), ..GenerateOptions::default() };
+    let options = GenerateOptions { pages: 100, extras: Extras::some(), ..GenerateOptions::default() };
     let workspace = generated_workspace(options);
     let blocks = workspace.visible_blocks();
     let data_sources: Vec<Uuid> = workspace.visible_data_sources().into_iter().map(|(id, _)| id).collect();
@@ -224,7 +214,7 @@ fn same_seed_gives_the_same_workspace() {
             seed: 9,
             pages: 30,
             now: Some(now),
-            extras: extras(),
+            extras: Extras::some(),
             ..GenerateOptions::default()
         })
     };
