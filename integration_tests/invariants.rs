@@ -31,6 +31,7 @@ const FEW_CASES: u32 = 16;
 struct Script {
     seed: u64,
     pages: usize,
+    /// The streams that are selected in the end.
     selection: Vec<&'static str>,
     /// Whether some pages and data sources are hidden from search.
     hides: bool,
@@ -43,6 +44,8 @@ struct Script {
 /// What happens before, during and after one run.
 #[derive(Clone, Debug)]
 struct RunScript {
+    /// The streams that are selected, if others than in the end.
+    selection: Option<Vec<&'static str>>,
     edits_before: u8,
     /// One edit before each so manieth request; none if zero.
     edit_every: u8,
@@ -53,35 +56,35 @@ struct RunScript {
     checkpoint_records: u64,
 }
 
-fn run_script() -> impl Strategy<Value = RunScript> {
-    (
-        0_u8..6,
-        0_u8..12,
-        prop::sample::select(vec![0_u16, 0, 20, 80]),
-        prop::option::of(0_u16..1000),
-        1_u64..40,
-    )
-        .prop_map(|(edits_before, edit_every, faults, killed_after, checkpoint_records)| RunScript {
-            edits_before,
-            edit_every,
-            faults,
-            killed_after,
-            checkpoint_records,
-        })
-}
-
-fn script() -> impl Strategy<Value = Script> {
-    let selections = vec![
+fn selection() -> impl Strategy<Value = Vec<&'static str>> {
+    prop::sample::select(vec![
         vec!["pages"],
         vec!["blocks"],
         vec!["blocks", "comments"],
         vec!["pages", "blocks"],
         vec!["data_sources", "pages", "blocks", "comments"],
         vec!["data_sources", "pages", "blocks", "comments"],
-    ];
+    ])
+}
+
+fn run_script() -> impl Strategy<Value = RunScript> {
+    (
+        prop::option::weighted(0.3, selection()),
+        0_u8..6,
+        0_u8..12,
+        prop::sample::select(vec![0_u16, 0, 20, 80]),
+        prop::option::of(0_u16..1000),
+        1_u64..40,
+    )
+        .prop_map(|(selection, edits_before, edit_every, faults, killed_after, checkpoint_records)| {
+            RunScript { selection, edits_before, edit_every, faults, killed_after, checkpoint_records }
+        })
+}
+
+fn script() -> impl Strategy<Value = Script> {
     let runs = prop::collection::vec(run_script(), 1..5);
     let habits = (any::<bool>(), any::<bool>(), 1_u64..9);
-    (any::<u64>(), 3_usize..25, prop::sample::select(selections), habits, runs).prop_map(
+    (any::<u64>(), 3_usize..25, selection(), habits, runs).prop_map(
         |(seed, pages, selection, (hides, extras, workers), runs)| Script {
             seed,
             pages,
@@ -185,9 +188,9 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-fn connector(notion: &FakeNotion, script: &Script, state: &Value) -> Connector {
+fn connector(notion: &FakeNotion, script: &Script, selection: &[&str], state: &Value) -> Connector {
     let connector =
-        Connector::new(notion).streams(&script.selection).with_config("num_workers", json!(script.workers));
+        Connector::new(notion).streams(selection).with_config("num_workers", json!(script.workers));
     if state.is_null() { connector } else { connector.state(state.clone()) }
 }
 
@@ -217,7 +220,8 @@ fn check(script: &Script) {
             }
         });
         let records = run.checkpoint_records;
-        let output = connector(&notion, script, &received.state)
+        let selection = run.selection.as_ref().unwrap_or(&script.selection);
+        let output = connector(&notion, script, selection, &received.state)
             .with_settings(|settings| settings.policy.records = records)
             .read();
         received.take(&output, run.killed_after);
@@ -229,17 +233,17 @@ fn check(script: &Script) {
     // made since then come with the next one
     let began = Utc::now() - TimeDelta::minutes(1);
     let resumes = received.state.to_string().contains("\"resume\"");
-    let mut last = connector(&notion, script, &received.state).read();
+    let mut last = connector(&notion, script, &script.selection, &received.state).read();
     last.assert_complete();
     received.take(&last, None);
     if resumes && script.selection.contains(&"comments") {
-        last = connector(&notion, script, &received.state).read();
+        last = connector(&notion, script, &script.selection, &received.state).read();
         last.assert_complete();
         received.take(&last, None);
     }
 
     // THEN everything was received, as it is
-    let fresh = connector(&notion, script, &Value::Null).read();
+    let fresh = connector(&notion, script, &script.selection, &Value::Null).read();
     fresh.assert_complete();
     for stream in &script.selection {
         let visible = notion.edit(|workspace| everything(workspace, stream));
@@ -256,7 +260,7 @@ fn check(script: &Script) {
     }
 
     // THEN another run repeats at most the seam
-    let again = connector(&notion, script, &received.state).read();
+    let again = connector(&notion, script, &script.selection, &received.state).read();
     again.assert_complete();
     for stream in &script.selection {
         let visible = notion.edit(|workspace| everything(workspace, stream));
@@ -285,6 +289,7 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
         workers: 3,
         runs: vec![
             RunScript {
+                selection: None,
                 edits_before: 5,
                 edit_every: 2,
                 faults: 0,
@@ -292,6 +297,7 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
                 checkpoint_records: 39,
             },
             RunScript {
+                selection: None,
                 edits_before: 2,
                 edit_every: 11,
                 faults: 0,

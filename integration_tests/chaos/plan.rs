@@ -50,9 +50,22 @@ pub(super) enum Fate {
     Slow(usize),
 }
 
+const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
+
+/// A selection of streams, often of all.
+pub(super) fn some_streams(random: &mut Random) -> Vec<&'static str> {
+    if random.happens(70) {
+        return STREAMS.to_vec();
+    }
+    let some: Vec<&str> = STREAMS.into_iter().filter(|_stream| random.happens(50)).collect();
+    if some.is_empty() { vec!["blocks"] } else { some }
+}
+
 /// One disturbed read.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// The streams that are selected.
+    pub(super) streams: Vec<&'static str>,
     pub(super) fate: Fate,
     /// The chance that a request fails, in percent.
     pub(super) fault_percent: usize,
@@ -65,7 +78,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(random: &mut Random) -> Self {
+    /// A plan in which, now and then, other streams are selected.
+    pub(super) fn new(random: &mut Random, streams: &[&'static str]) -> Self {
         let name = random.pick(&["KILL", "TERM"]);
         let fate = match random.below(10) {
             0..=1 => Fate::Peace,
@@ -75,6 +89,7 @@ impl Plan {
             _ => Fate::Slow(500 + random.below(5_000)),
         };
         Self {
+            streams: if random.happens(25) { some_streams(random) } else { streams.to_vec() },
             fate,
             fault_percent: random.pick(&[0, 0, 5, 20, 40, 65]),
             outage_at: random.happens(10).then(|| random.below(60)),
