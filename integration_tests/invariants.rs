@@ -1,31 +1,42 @@
 //! Whatever is edited, fails or is killed: once a run has completed, everything was received as it is.
 
+mod budget;
+mod progress;
+mod truth;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicU64, Ordering},
 };
 
+pub(crate) use budget::Budget;
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{
     FakeNotion, Fault, Workspace,
-    generate::{EditDone, GenerateOptions, generated_workspace, random_edit},
+    generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
 };
-use proptest::prelude::*;
+use progress::cursor;
+pub(crate) use progress::step_back;
+use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
+pub(crate) use truth::{Truth, everything, outdated};
 
-use crate::{
-    read::LEFT_OUT,
-    support::{Connector, SyncOutput},
-};
+use crate::support::{Connector, SyncOutput};
+
+/// How many cases run when nobody asks for another number, if there is time.
+const FEW_CASES: u32 = 16;
 
 /// What happens in one case.
 #[derive(Clone, Debug)]
 struct Script {
     seed: u64,
     pages: usize,
+    /// The streams that are selected in the end.
     selection: Vec<&'static str>,
     /// Whether some pages and data sources are hidden from search.
     hides: bool,
+    /// Whether there are synced blocks, wikis, linked databases and long values.
+    extras: bool,
     workers: u64,
     runs: Vec<RunScript>,
 }
@@ -33,6 +44,8 @@ struct Script {
 /// What happens before, during and after one run.
 #[derive(Clone, Debug)]
 struct RunScript {
+    /// The streams that are selected, if others than in the end.
+    selection: Option<Vec<&'static str>>,
     edits_before: u8,
     /// One edit before each so manieth request; none if zero.
     edit_every: u8,
@@ -43,40 +56,42 @@ struct RunScript {
     checkpoint_records: u64,
 }
 
-fn run_script() -> impl Strategy<Value = RunScript> {
-    (
-        0_u8..6,
-        0_u8..12,
-        prop::sample::select(vec![0_u16, 0, 20, 80]),
-        prop::option::of(0_u16..1000),
-        1_u64..40,
-    )
-        .prop_map(|(edits_before, edit_every, faults, killed_after, checkpoint_records)| RunScript {
-            edits_before,
-            edit_every,
-            faults,
-            killed_after,
-            checkpoint_records,
-        })
-}
-
-fn script() -> impl Strategy<Value = Script> {
-    let selections = vec![
+fn selection() -> impl Strategy<Value = Vec<&'static str>> {
+    prop::sample::select(vec![
         vec!["pages"],
         vec!["blocks"],
         vec!["blocks", "comments"],
         vec!["pages", "blocks"],
         vec!["data_sources", "pages", "blocks", "comments"],
         vec!["data_sources", "pages", "blocks", "comments"],
-    ];
+    ])
+}
+
+fn run_script() -> impl Strategy<Value = RunScript> {
+    (
+        prop::option::weighted(0.3, selection()),
+        0_u8..6,
+        0_u8..12,
+        prop::sample::select(vec![0_u16, 0, 20, 80]),
+        prop::option::of(0_u16..1000),
+        1_u64..40,
+    )
+        .prop_map(|(selection, edits_before, edit_every, faults, killed_after, checkpoint_records)| {
+            RunScript { selection, edits_before, edit_every, faults, killed_after, checkpoint_records }
+        })
+}
+
+fn script() -> impl Strategy<Value = Script> {
     let runs = prop::collection::vec(run_script(), 1..5);
-    (any::<u64>(), 3_usize..25, prop::sample::select(selections), any::<bool>(), 1_u64..9, runs).prop_map(
-        |(seed, pages, selection, hides, workers, runs)| Script {
+    let habits = (any::<bool>(), any::<bool>(), 1_u64..9);
+    (any::<u64>(), 3_usize..25, selection(), habits, runs).prop_map(
+        |(seed, pages, selection, (hides, extras, workers), runs)| Script {
             seed,
             pages,
             // Only trees lead to what search hides.
             hides: hides && selection.contains(&"blocks"),
             selection,
+            extras,
             workers,
             runs,
         },
@@ -84,7 +99,11 @@ fn script() -> impl Strategy<Value = Script> {
 }
 
 /// One edit of a kind that the API shows: what comes back from the trash, or is moved, keeps its old time.
-fn edit(workspace: &mut Workspace, seed: u64) {
+fn edit(workspace: &mut Workspace, seed: u64, extras: bool) {
+    if extras && seed.is_multiple_of(2) {
+        random_extra_edit(workspace, seed);
+        return;
+    }
     let mut edited = workspace.clone();
     match random_edit(&mut edited, seed) {
         EditDone::Restored { .. } | EditDone::Moved { .. } => {}
@@ -97,6 +116,7 @@ fn workspace(script: &Script) -> Workspace {
         seed: script.seed,
         pages: script.pages,
         blocks_per_page: 4,
+        extras: if script.extras { Extras::some() } else { Extras::default() },
         ..GenerateOptions::default()
     });
     workspace.settings.max_page_size = 7;
@@ -129,6 +149,7 @@ impl Received {
     /// Takes in a run that was killed after one of its states, or not at all. What came after the last state of its
     /// stream is not kept.
     fn take(&mut self, output: &SyncOutput, killed_after: Option<u16>) {
+        assert_eq!(step_back(&self.state, output), None);
         let states = output.states();
         let last_line = match killed_after {
             None => usize::MAX,
@@ -136,7 +157,6 @@ impl Received {
         };
         let mut committed: BTreeMap<String, usize> = BTreeMap::new();
         for state in states.iter().filter(|state| state.line <= last_line) {
-            assert_no_step_back(&self.state, &state.stream, &state.state);
             committed.insert(state.stream.clone(), state.line);
         }
         for (line, stream, data) in output.all_records() {
@@ -148,19 +168,6 @@ impl Received {
         let lines: Vec<&str> = output.stdout.lines().take(last_line.saturating_add(1)).collect();
         let cut = SyncOutput::parse(lines.join("\n") + "\n", String::new(), None);
         self.state = cut.state_file(&self.state);
-    }
-}
-
-fn cursor(state: &Value) -> Option<DateTime<Utc>> {
-    let cursor = state.get("last_edited_time").or_else(|| state.pointer("/state/last_edited_time"));
-    cursor.and_then(Value::as_str).map(|text| text.parse().unwrap())
-}
-
-fn assert_no_step_back(before: &Value, stream: &str, state: &Value) {
-    let before = before.as_array().into_iter().flatten();
-    let mut before = before.filter(|message| message["stream"]["stream_descriptor"]["name"] == stream);
-    if let Some(before) = before.next().and_then(|message| cursor(&message["stream"]["stream_state"])) {
-        assert!(cursor(state) >= Some(before), "{stream}: {state} after {before}");
     }
 }
 
@@ -181,31 +188,10 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-fn connector(notion: &FakeNotion, script: &Script, state: &Value) -> Connector {
+fn connector(notion: &FakeNotion, script: &Script, selection: &[&str], state: &Value) -> Connector {
     let connector =
-        Connector::new(notion).streams(&script.selection).with_config("num_workers", json!(script.workers));
+        Connector::new(notion).streams(selection).with_config("num_workers", json!(script.workers));
     if state.is_null() { connector } else { connector.state(state.clone()) }
-}
-
-/// Everything of a stream that can be seen, with its time.
-fn visible(workspace: &Workspace, stream: &str) -> BTreeMap<String, DateTime<Utc>> {
-    let comments = || workspace.visible_comments().into_iter().filter(|comment| !comment.on_block);
-    let blocks = || {
-        let all = workspace.visible_blocks().into_iter();
-        all.filter(|block| block.reachable && !LEFT_OUT.contains(&block.kind.as_str()))
-    };
-    let ids: Vec<_> = match stream {
-        "pages" => workspace.visible_pages(),
-        "data_sources" => workspace.visible_data_sources(),
-        "blocks" => blocks().map(|block| (block.id, block.last_edited_time)).collect(),
-        _comments => comments().map(|comment| (comment.id, comment.last_edited_time)).collect(),
-    };
-    ids.into_iter().map(|(id, time)| (id.to_string(), time)).collect()
-}
-
-/// What must be the same in a record received earlier and in one received now.
-fn essence(record: &Value) -> (&Value, &Value, &Value) {
-    (&record["last_edited_time"], &record["title"], &record["plain_text"])
 }
 
 fn check(script: &Script) {
@@ -220,20 +206,22 @@ fn check(script: &Script) {
     for run in &script.runs {
         for _edit in 0..run.edits_before {
             let seed = next_seed();
-            notion.edit(|workspace| edit(workspace, seed));
+            notion.edit(|workspace| edit(workspace, seed, script.extras));
         }
         if run.faults > 0 {
             notion.fail_randomly(next_seed(), f64::from(run.faults) / 1000.0, faults());
         }
         let (edit_every, base, count) = (u64::from(run.edit_every), next_seed(), AtomicU64::new(0));
+        let extras = script.extras;
         notion.on_request(move |_request, workspace| {
             let number = count.fetch_add(1, Ordering::Relaxed);
             if edit_every > 0 && number % edit_every == edit_every - 1 {
-                edit(workspace, base ^ number);
+                edit(workspace, base ^ number, extras);
             }
         });
         let records = run.checkpoint_records;
-        let output = connector(&notion, script, &received.state)
+        let selection = run.selection.as_ref().unwrap_or(&script.selection);
+        let output = connector(&notion, script, selection, &received.state)
             .with_settings(|settings| settings.policy.records = records)
             .read();
         received.take(&output, run.killed_after);
@@ -245,39 +233,42 @@ fn check(script: &Script) {
     // made since then come with the next one
     let began = Utc::now() - TimeDelta::minutes(1);
     let resumes = received.state.to_string().contains("\"resume\"");
-    let mut last = connector(&notion, script, &received.state).read();
+    let mut last = connector(&notion, script, &script.selection, &received.state).read();
     last.assert_complete();
     received.take(&last, None);
     if resumes && script.selection.contains(&"comments") {
-        last = connector(&notion, script, &received.state).read();
+        last = connector(&notion, script, &script.selection, &received.state).read();
         last.assert_complete();
         received.take(&last, None);
     }
 
     // THEN everything was received, as it is
-    let fresh = connector(&notion, script, &Value::Null).read();
+    let fresh = connector(&notion, script, &script.selection, &Value::Null).read();
     fresh.assert_complete();
     for stream in &script.selection {
-        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let visible = notion.edit(|workspace| everything(workspace, stream));
         let of_stream = |(name, id): &(String, String)| (name == stream).then(|| id.clone());
         let ids: BTreeSet<String> = received.records.keys().filter_map(of_stream).collect();
-        let missing: Vec<_> = visible.iter().filter(|(id, _time)| !ids.contains(*id)).collect();
+        let missing: Vec<_> = visible.iter().filter(|(id, _truth)| !ids.contains(*id)).collect();
         assert!(missing.is_empty(), "{stream}: {missing:?} never came");
-        for id in visible.keys() {
-            let kept = &received.records[&((*stream).to_owned(), id.clone())];
-            assert_eq!(essence(kept), essence(fresh.record(stream, id)), "{stream} {id}");
+        for (id, truth) in &visible {
+            let (kept, fresh) =
+                (&received.records[&((*stream).to_owned(), id.clone())], fresh.record(stream, id));
+            assert_eq!(truth.contradicts(fresh), None, "a first read of {stream} {id}");
+            assert_eq!(outdated(kept, fresh, Some(truth)), None, "{stream} {id}");
         }
     }
 
     // THEN another run repeats at most the seam
-    let again = connector(&notion, script, &received.state).read();
+    let again = connector(&notion, script, &script.selection, &received.state).read();
     again.assert_complete();
     for stream in &script.selection {
-        let visible = notion.edit(|workspace| visible(workspace, stream));
+        let visible = notion.edit(|workspace| everything(workspace, stream));
         let seam = cursor(&last.last_state(stream)).unwrap();
         // The newest page decides for all of its kind.
-        if let (Some(newest), "pages" | "blocks") = (visible.values().max(), *stream) {
-            let newest = began.min(*newest) - TimeDelta::minutes(1);
+        let newest = visible.values().map(|truth| truth.time).max();
+        if let (Some(newest), "pages" | "blocks") = (newest, *stream) {
+            let newest = began.min(newest) - TimeDelta::minutes(1);
             assert!(seam >= newest, "{stream}: {seam} before {newest}");
         }
         for record in again.records(stream) {
@@ -294,9 +285,11 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
         pages: 33,
         selection: vec!["data_sources", "pages", "blocks", "comments"],
         hides: true,
+        extras: false,
         workers: 3,
         runs: vec![
             RunScript {
+                selection: None,
                 edits_before: 5,
                 edit_every: 2,
                 faults: 0,
@@ -304,6 +297,7 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
                 checkpoint_records: 39,
             },
             RunScript {
+                selection: None,
                 edits_before: 2,
                 edit_every: 11,
                 faults: 0,
@@ -314,13 +308,23 @@ fn a_page_known_only_to_the_state_of_another_stream_is_read() {
     });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 16, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn nothing_is_lost_whatever_is_edited_fails_or_is_killed(script in script()) {
-        check(&script);
-    }
+#[test]
+fn nothing_is_lost_whatever_is_edited_fails_or_is_killed() {
+    let budget = Budget::new("PROPTEST_CASES", FEW_CASES);
+    let config = ProptestConfig {
+        cases: budget.most(),
+        max_shrink_iters: 30,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&script(), |script| {
+        if budget.begin_case() {
+            check(&script);
+        }
+        Ok(())
+    });
+    // A failure holds the whole script, which begins with its seed.
+    result.unwrap_or_else(|failure| panic!("{failure}\n{runner}"));
+    budget.finish();
 }

@@ -66,7 +66,8 @@ pub enum Fault {
     HasMoreWithoutCursor,
     /// No results, and a `next_cursor` that continues at the same position.
     EmptyPage,
-    /// The real results, preceded by those of the page before, or by themselves on a first page.
+    /// The real results, preceded by those of the page before, or by themselves on a first page; not for the
+    /// entries of a property, which have no ids to tell them by.
     DuplicateResults,
 }
 
@@ -154,6 +155,7 @@ impl Fault {
     fn applies_to(&self, call: &Call) -> bool {
         match self {
             Self::InvalidCursor => call.start_cursor().is_some(),
+            Self::DuplicateResults if matches!(call.route, Route::PageProperty(_)) => false,
             fault => !fault.is_about_lists() || call.route.is_list(),
         }
     }

@@ -38,5 +38,5 @@ pub use ideal::{IdealRequests, ideal_requests, ideal_requests_for};
 pub use request_log::LoggedRequest;
 pub use route::Route;
 pub use server::FakeNotion;
-pub use settings::{Capabilities, CursorLifetime, RateLimit, Settings, SyncedCopies};
+pub use settings::{Capabilities, CursorLifetime, CursorMeaning, RateLimit, Settings, SyncedCopies};
 pub use workspace::{BlockInfo, CommentInfo, LinkedDatabase, PageInfo, Placement, Workspace};

@@ -26,6 +26,8 @@ pub struct Settings {
     pub search_result_cap: usize,
     /// The most results that one data source query lists.
     pub query_result_cap: usize,
+    /// What a `start_cursor` of a search or query stands for.
+    pub cursor_meaning: CursorMeaning,
     /// How long a `start_cursor` stays valid.
     pub cursor_lifetime: CursorLifetime,
     /// The request budget.
@@ -53,6 +55,7 @@ impl Default for Settings {
             search_lag: Duration::ZERO,
             search_result_cap: 10_000,
             query_result_cap: 10_000,
+            cursor_meaning: CursorMeaning::LastResult,
             cursor_lifetime: CursorLifetime::Unlimited,
             rate_limit: RateLimit::Unlimited,
             synced_copies: SyncedCopies::NotFound,
@@ -81,6 +84,16 @@ impl Default for Capabilities {
     fn default() -> Self {
         Self { read_content: true, comments: true, users: true, user_email: true }
     }
+}
+
+/// What a `start_cursor` of a search or query stands for. Notion does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CursorMeaning {
+    /// The last result that was given out: whatever comes or goes, the listing goes on right behind it.
+    LastResult,
+    /// How many results were given out: what comes before them shifts the rest back, what goes shifts it forward,
+    /// so that results come twice or not at all.
+    ResultCount,
 }
 
 /// How long a `start_cursor` stays valid after it was handed out.

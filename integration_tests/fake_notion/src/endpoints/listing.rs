@@ -7,7 +7,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Context;
-use crate::{answer::Refusal, ids::Sequence, settings::CursorLifetime, workspace::RowEntry};
+use crate::{
+    answer::Refusal,
+    ids::Sequence,
+    settings::{CursorLifetime, CursorMeaning},
+    workspace::RowEntry,
+};
 
 const LARGEST_PAGE_SIZE: usize = 100;
 
@@ -60,6 +65,16 @@ pub(super) struct Wanted {
     pub(super) served: usize,
 }
 
+impl Wanted {
+    /// How many results lie before the position, where it is a number of results.
+    pub(super) fn passed(&self) -> usize {
+        match self.position {
+            Some(Position::Index(index)) => index,
+            _ => 0,
+        }
+    }
+}
+
 impl Context<'_> {
     pub(super) fn wanted(&mut self) -> Result<Wanted, Refusal> {
         let size = self.page_size()?;
@@ -101,6 +116,15 @@ impl Context<'_> {
             return Err(Refusal::new(504, "gateway_timeout", "Gateway Timeout"));
         }
         Ok(wanted.min(self.workspace.settings.max_page_size).max(1))
+    }
+
+    /// Hands out a cursor for what follows the last result, or the results so far, as the settings want it.
+    pub(super) fn issue_behind(&mut self, prefix: &str, last: Position, served: usize) -> String {
+        let position = match self.workspace.settings.cursor_meaning {
+            CursorMeaning::LastResult => last,
+            CursorMeaning::ResultCount => Position::Index(served),
+        };
+        self.issue(prefix, position, served)
     }
 
     /// Hands out a cursor for the rest of the listing, in the form that the endpoint uses.
@@ -161,10 +185,7 @@ impl Context<'_> {
         mut write: impl FnMut(&Self, &T, &mut String),
     ) -> Result<String, Refusal> {
         let wanted = self.wanted()?;
-        let start = match wanted.position {
-            Some(Position::Index(index)) => index.min(items.len()),
-            _ => 0,
-        };
+        let start = wanted.passed().min(items.len());
         let end = (start + wanted.size).min(items.len());
         let mut page = ResultPage::default();
         for item in &items[start..end] {

@@ -41,10 +41,7 @@ pub(super) fn property(context: &mut Context<'_>) -> Result<String, Refusal> {
 
 fn list(context: &mut Context<'_>, value: &Value, kind: &str, items: &[Value]) -> Result<String, Refusal> {
     let wanted = context.wanted()?;
-    let start = match wanted.position {
-        Some(Position::Index(index)) => index.min(items.len()),
-        _ => 0,
-    };
+    let start = wanted.passed().min(items.len());
     let end = (start + wanted.size).min(items.len());
     let mut page = ResultPage::default();
     for item in &items[start..end] {

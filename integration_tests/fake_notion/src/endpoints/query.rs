@@ -47,7 +47,8 @@ pub(super) fn query(context: &mut Context<'_>) -> Result<String, Refusal> {
         _ => 0,
     };
     let size = wanted.size.min(cap.saturating_sub(wanted.served));
-    let rest: Vec<&RowEntry> = rows[start..].iter().filter(found).take(size + 1).collect();
+    let rest: Vec<&RowEntry> =
+        rows[start..].iter().filter(found).skip(wanted.passed()).take(size + 1).collect();
     let mut page = ResultPage::new(total > cap);
     for row in rest.iter().take(size) {
         let Some(node) = context.workspace.node(row.id) else { continue };
@@ -58,7 +59,7 @@ pub(super) fn query(context: &mut Context<'_>) -> Result<String, Refusal> {
     }
     let served = wanted.served + size;
     if let Some(&&last) = rest.get(size.saturating_sub(1)).filter(|_| rest.len() > size && served < cap) {
-        page.next_cursor = Some(context.issue("s:", Position::Row(last), served));
+        page.next_cursor = Some(context.issue_behind("s:", Position::Row(last), served));
     }
     Ok(page.finish("page_or_data_source", "{}"))
 }

@@ -27,7 +27,7 @@ pub(super) fn search(context: &mut Context<'_>) -> Result<String, Refusal> {
     let total = entries.iter().filter(found).count();
 
     let size = wanted.size.min(cap.saturating_sub(wanted.served));
-    // The position is kept as a key, not as an index: the list may have changed since.
+    let passed = wanted.passed();
     let rest: Vec<&SearchEntry> = match (terms.descending, wanted.position) {
         (false, Some(Position::Search(key))) => entries[entries.partition_point(|entry| entry.key <= key)..]
             .iter()
@@ -38,8 +38,8 @@ pub(super) fn search(context: &mut Context<'_>) -> Result<String, Refusal> {
             let end = entries.partition_point(|entry| entry.key < key);
             entries[..end].iter().rev().filter(found).take(size + 1).collect()
         }
-        (false, _) => entries.iter().filter(found).take(size + 1).collect(),
-        (true, _) => entries.iter().rev().filter(found).take(size + 1).collect(),
+        (false, _) => entries.iter().filter(found).skip(passed).take(size + 1).collect(),
+        (true, _) => entries.iter().rev().filter(found).skip(passed).take(size + 1).collect(),
     };
     let mut page = ResultPage::new(total > cap);
     for entry in rest.iter().take(size) {
@@ -52,7 +52,7 @@ pub(super) fn search(context: &mut Context<'_>) -> Result<String, Refusal> {
     }
     let served = wanted.served + size;
     if let Some(last) = rest.get(size.saturating_sub(1)).filter(|_| rest.len() > size && served < cap) {
-        page.next_cursor = Some(context.issue("", Position::Search(last.key), served));
+        page.next_cursor = Some(context.issue_behind("", Position::Search(last.key), served));
     }
     Ok(page.finish("page_or_data_source", "{}"))
 }

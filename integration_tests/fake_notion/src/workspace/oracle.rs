@@ -1,6 +1,7 @@
 //! What a complete reader should have received: for tests to compare with.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Kind, Parent, Workspace, truncate};
@@ -148,6 +149,11 @@ impl Workspace {
     /// When an object was last edited, in minutes.
     pub fn last_edited_time(&self, id: Uuid) -> Option<DateTime<Utc>> {
         self.node(id).map(|node| shown(node.edited))
+    }
+
+    /// The whole values of a page's properties by their names, or the schema of a data source.
+    pub fn property_values(&self, id: Uuid) -> Value {
+        Self::properties(self.known(id))
     }
 
     /// The database of a data source.

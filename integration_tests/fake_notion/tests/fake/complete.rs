@@ -1,10 +1,13 @@
 //! A plain complete reader, compared with what the workspace says it should have read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    mem::discriminant,
+};
 
 use fake_notion::{
-    Workspace,
-    generate::{GenerateOptions, generated_workspace, random_edit},
+    BlockInfo, Workspace,
+    generate::{Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
     ideal_requests,
     sample::sample_workspace,
 };
@@ -147,13 +150,76 @@ fn generated_workspace_stays_consistent_under_random_edits() {
 }
 
 #[test]
+fn workspace_with_extras_stays_consistent_under_random_edits() {
+    for seed in 0..3 {
+        let options =
+            GenerateOptions { seed, pages: 30, extras: Extras::some(), ..GenerateOptions::default() };
+        let client = Client::new(generated_workspace(options));
+        for round in 0..3 {
+            client.fake.clear_requests();
+            let received = read_all(&client);
+            assert_complete(&client, &received);
+            let ideal = client.fake.edit(|workspace| ideal_requests(workspace));
+            assert_eq!(client.fake.requests().len(), ideal.total());
+            client.fake.edit(|workspace| {
+                for number in 0..10 {
+                    let seed = seed * 1000 + round * 100 + number;
+                    random_edit(workspace, seed);
+                    random_extra_edit(workspace, seed);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn every_extra_is_generated_and_edited() {
+    let options = GenerateOptions { pages: 100, extras: Extras::some(), ..GenerateOptions::default() };
+    let workspace = generated_workspace(options);
+    let blocks = workspace.visible_blocks();
+    let data_sources: Vec<Uuid> = workspace.visible_data_sources().into_iter().map(|(id, _)| id).collect();
+    let databases: HashSet<Uuid> =
+        data_sources.iter().filter_map(|data_source| workspace.database_of(*data_source)).collect();
+
+    let copies = blocks.iter().filter(|block| workspace.is_synced_copy(block.id));
+    assert!(copies.map(|copy| copy.page_id).collect::<HashSet<_>>().len() > 1);
+    assert!(databases.len() < data_sources.len());
+    let is_in = |inner: &Uuid, wiki: &Uuid| inner != wiki && workspace.is_below(*inner, *wiki);
+    assert!(data_sources.iter().any(|wiki| data_sources.iter().any(|inner| is_in(inner, wiki))));
+    let is_linked = |block: &BlockInfo| block.kind == "child_database" && !databases.contains(&block.id);
+    assert!(blocks.iter().any(is_linked));
+    assert!(ideal_requests(&workspace).properties > 10);
+
+    let kinds = (0..500).map(|seed| discriminant(&random_extra_edit(&mut workspace.clone(), seed)));
+    assert_eq!(kinds.collect::<HashSet<_>>().len(), 7);
+}
+
+#[test]
+fn workspaces_of_the_benchmark_stay_as_they_are() {
+    let options = GenerateOptions {
+        seed: 7,
+        pages: 300,
+        blocks_per_page: 20,
+        data_sources: 5,
+        ..GenerateOptions::default()
+    };
+    assert_eq!(ideal_requests(&generated_workspace(options)).total(), 1150);
+}
+
+#[test]
 fn same_seed_gives_the_same_workspace() {
     let now = Workspace::new().now();
     let build = || {
-        let options = GenerateOptions { seed: 9, pages: 30, now: Some(now), ..GenerateOptions::default() };
-        generated_workspace(options)
+        generated_workspace(GenerateOptions {
+            seed: 9,
+            pages: 30,
+            now: Some(now),
+            extras: Extras::some(),
+            ..GenerateOptions::default()
+        })
     };
     let (mut one, mut other) = (build(), build());
     assert_eq!(one.visible_blocks(), other.visible_blocks());
     assert_eq!(random_edit(&mut one, 5), random_edit(&mut other, 5));
+    assert_eq!(random_extra_edit(&mut one, 5), random_extra_edit(&mut other, 5));
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use fake_notion::{CursorLifetime, Workspace};
+use fake_notion::{CursorLifetime, CursorMeaning, Workspace};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -73,6 +73,35 @@ fn query_pages_by_key_while_rows_come_and_go() {
 
     let rest = client.list(&path, Some(&body), Some(cursor), 100).json();
     assert_eq!(ids(rest["results"].as_array().unwrap()), [rows[2], rows[4], rows[5]]);
+}
+
+#[test]
+fn what_comes_and_goes_shifts_a_listing_whose_positions_are_counts() {
+    let (mut workspace, pages) = top_pages(6);
+    workspace.settings.cursor_meaning = CursorMeaning::ResultCount;
+    let (_, data_source) = workspace.add_top_database("Tasks", start());
+    let rows: Vec<Uuid> = (0..6)
+        .map(|number| workspace.add_row(data_source, "Row", start() + TimeDelta::minutes(number)))
+        .collect();
+    let client = Client::new(workspace);
+    let path = format!("/v1/data_sources/{data_source}/query");
+    let ascending = json!({"sorts": [{"timestamp": "created_time", "direction": "ascending"}]});
+    let search = json!({"filter": {"property": "object", "value": "page"}});
+    let rest = |path: &str, body, change: &dyn Fn(&mut Workspace)| {
+        let first = client.list(path, Some(body), None, 2).json();
+        client.fake.edit(change);
+        let rest = client.list(path, Some(body), first["next_cursor"].as_str(), 100).json();
+        ids(rest["results"].as_array().unwrap())
+    };
+
+    // One that is gone shifts another out of sight, one that jumps to the front shows another twice.
+    let rows_left = rest(&path, &ascending, &|workspace| workspace.trash(rows[0]));
+    assert_eq!(rows_left, rows[3..]);
+    client.fake.edit(|workspace| workspace.trash(data_source));
+    let pages_left = rest("/v1/search", &search, &|workspace| workspace.unshare(pages[1]));
+    assert_eq!(pages_left, pages[3..]);
+    let pages_left = rest("/v1/search", &search, &|workspace| workspace.edit_page_title(pages[5], "Edited"));
+    assert_eq!(pages_left, pages[2..5]);
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! The workspaces that are read, and what people do in them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use fake_notion::{
+    SyncedCopies, Workspace,
+    generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
+};
+
+use super::plan::Random;
+
+pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) -> Workspace {
+    let mut workspace = generated_workspace(GenerateOptions {
+        seed: random.number(),
+        pages: 1 + random.below(25),
+        blocks_per_page: random.below(8),
+        depth: 1 + random.below(4),
+        row_share: random.pick(&[0.0, 0.3, 0.7]),
+        data_sources: random.below(4),
+        comments_per_page: random.pick(&[0.0, 0.5, 1.5]),
+        users: 3,
+        oldest_days: 30,
+        now: Some(now),
+        extras: if random.happens(60) { Extras::some() } else { Extras::default() },
+    });
+    workspace.set_now(Some(now));
+    let settings = &mut workspace.settings;
+    settings.max_page_size = random.pick(&[1, 2, 3, 10, 100]);
+    settings.gzip = random.happens(50);
+    settings.synced_copies =
+        random.pick(&[SyncedCopies::NotFound, SyncedCopies::Empty, SyncedCopies::Content]);
+    if random.happens(30) {
+        settings.search_lag = Duration::from_mins(1 + random.number() % 5);
+    }
+    for page in workspace.page_infos() {
+        if hides && page.parent.is_some() && random.happens(10) {
+            workspace.hide_from_search(page.id);
+        }
+    }
+    for (data_source, _time) in workspace.visible_data_sources() {
+        if hides && random.happens(10) {
+            workspace.hide_from_search(data_source);
+        }
+    }
+    workspace
+}
+
+/// Somebody edits something; time passes.
+pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTime<Utc>, hides: bool) {
+    if random.happens(40) {
+        workspace.set_now(Some(workspace.now() + random.minutes(4)));
+    }
+    let seed = random.number();
+    match random.below(20) {
+        0 => {
+            let comments = workspace.visible_comments();
+            if !comments.is_empty() {
+                let comment = random.pick(&comments);
+                workspace.edit_comment(comment.id, &format!("edited {}", random.number()));
+                into_scope(workspace, comment.page_id, start);
+            }
+        }
+        1 => {
+            let data_sources = workspace.visible_data_sources();
+            if !data_sources.is_empty() {
+                workspace.edit_title(random.pick(&data_sources).0, &format!("renamed {}", random.number()));
+            }
+        }
+        kind => {
+            match if kind < 6 { random_extra_edit(workspace, seed) } else { random_edit(workspace, seed) } {
+                // What comes back from the trash keeps its old times, and no listing of changes shows it.
+                EditDone::Restored { id } => workspace.trash(id),
+                EditDone::PageAdded { page } if hides && random.happens(30) => {
+                    workspace.hide_from_search(page);
+                }
+                EditDone::CommentAdded { comment } => {
+                    let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
+                    into_scope(workspace, found.unwrap().page_id, start);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Comments on a page from before the start date are not synced; this one gets edited then.
+fn into_scope(workspace: &mut Workspace, page: uuid::Uuid, start: DateTime<Utc>) {
+    if workspace.last_edited_time(page).is_some_and(|time| time < start) {
+        let now = workspace.now();
+        workspace.touch(page, now);
+    }
+}
