@@ -92,6 +92,45 @@ fn a_data_source_that_only_a_wiki_shows_is_asked_for_by_every_sync() {
 }
 
 #[test]
+fn a_data_source_in_a_wiki_that_search_shows_is_not_read_from_the_start_again() {
+    let mut workspace = Workspace::new();
+    let home = workspace.add_top_page_at("Home", days_ago(20));
+    let (_, wiki) = workspace.add_wiki(home, "Wiki", days_ago(20));
+    let (_, inner) = workspace.add_database(wiki, "Inner", days_ago(20));
+    workspace.add_row(inner, "Old", days_ago(20));
+    let new = workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let mut state = json!([]);
+    // Comments have everything listed.
+    read(&connector, &["pages", "comments"], &mut state).assert_complete();
+    let second = read(&connector, &["pages", "comments"], &mut state);
+    second.assert_complete();
+    assert_eq!(second.ids("pages"), [new.to_string()].into());
+    assert!(second.last_state("pages").get("unlisted").is_none());
+}
+
+#[test]
+fn an_old_row_of_a_data_source_that_only_a_wiki_shows_comes_to_a_stream_that_never_knew_it() {
+    // GIVEN a cursor from elsewhere, and a wiki with a data source that search does not show
+    let mut workspace = Workspace::new();
+    let home = workspace.add_top_page_at("Home", days_ago(20));
+    let (_, wiki) = workspace.add_wiki(home, "Wiki", days_ago(20));
+    let (_, inner) = workspace.add_database(wiki, "Inner", days_ago(1));
+    let old = workspace.add_row(inner, "Old", days_ago(20));
+    for id in [inner, old] {
+        workspace.hide_from_search(id);
+    }
+    workspace.touch(inner, days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let cursor = json!({"last_edited_time": days_ago(5).to_rfc3339()});
+    let mut state = json!([{"type": "STREAM", "stream": {"stream_descriptor": {"name": "pages"}, "stream_state": cursor}}]);
+    let output = read(&Connector::new(&notion), &["pages"], &mut state);
+    output.assert_complete();
+    assert!(contains(&output, "pages", old));
+}
+
+#[test]
 fn a_data_source_that_a_stream_never_knew_is_read_from_the_start_although_asking_for_it_failed_first() {
     // GIVEN a finished sync that saw nothing of a data source
     let mut workspace = Workspace::new();

@@ -16,6 +16,7 @@ use super::{
     ReadError,
     observe::Batches,
     run::{Run, Task},
+    stream_run::StreamRun,
     walk::Root,
 };
 use crate::{
@@ -68,6 +69,7 @@ impl Run {
     /// What the listings did not show and has to be asked for one by one; whether there is any. More may follow
     /// from the answers.
     pub(super) fn ask_for_unlisted(&self) -> bool {
+        let mut is_any = self.ask_again_in_wikis();
         let mut inventory = self.inventory.borrow_mut();
         // What search did not know yet when it was found, and lists now, needs no asking any more.
         self.unlisted.borrow_mut().pages.retain(|id| !inventory.is_listed_page(*id));
@@ -76,7 +78,6 @@ impl Run {
         let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =
             readers.flat_map(|stream| stream.retry().data_sources.into_keys()).collect();
-        let mut is_any = false;
         let parents = inventory.unknown_parents();
         for id in unlisted.data_sources.iter().chain(&retried).chain(&parents) {
             if !inventory.has_data_source(*id) && inventory.ask(*id) {
@@ -94,6 +95,34 @@ impl Run {
             }
         }
         is_any
+    }
+
+    /// Remembers the data sources that only wikis show, and has those listed from the start that a stream never knew.
+    fn ask_again_in_wikis(&self) -> bool {
+        let mut is_any = false;
+        let only_in_wikis = self.inventory.borrow_mut().take_only_in_wikis();
+        for id in only_in_wikis {
+            self.unlisted.borrow_mut().data_sources.insert(id);
+            let is_new = |stream: &StreamRun| {
+                stream.state().has_cursor() && !stream.state().unlisted().data_sources.contains(&id)
+            };
+            if self.page_streams().any(is_new) {
+                self.inventory.borrow_mut().find_data_source(id);
+                self.push_queries(id, None);
+                is_any = true;
+            }
+        }
+        is_any
+    }
+
+    /// Has the rows of a data source listed.
+    pub(super) fn push_queries(&self, data_source: Uuid, under: Option<&Rc<Root>>) {
+        for archived in [true, false] {
+            if let Some(root) = under {
+                root.begin();
+            }
+            self.queue.push(Task::Query { data_source, archived, under: under.map(Rc::clone) });
+        }
     }
 
     /// Lists everything of a kind through search.

@@ -1,6 +1,9 @@
 //! What was found in the workspace: pages and data sources, each once.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -25,6 +28,8 @@ pub(super) struct Inventory {
     data_sources: HashMap<Uuid, DateTime<Utc>>,
     /// Data sources that search shows.
     listed_data_sources: HashSet<Uuid>,
+    /// Data sources that the query of a wiki shows.
+    wiki_data_sources: HashSet<Uuid>,
     /// Data sources that rows name as their parent.
     parents: HashSet<Uuid>,
     /// Rows that are wanted from an earlier time than others, and the data source for which they are.
@@ -89,6 +94,17 @@ impl Inventory {
     /// Whether search shows a data source.
     pub(super) fn is_listed_data_source(&self, id: Uuid) -> bool {
         self.listed_data_sources.contains(&id)
+    }
+
+    /// Notes that the query of a wiki shows a data source.
+    pub(super) fn meet_in_wiki(&mut self, id: Uuid) {
+        self.wiki_data_sources.insert(id);
+    }
+
+    /// Takes the data sources that only the query of a wiki showed.
+    pub(super) fn take_only_in_wikis(&mut self) -> Vec<Uuid> {
+        let met = mem::take(&mut self.wiki_data_sources);
+        met.into_iter().filter(|id| !self.listed_data_sources.contains(id)).collect()
     }
 
     /// Notes that no listing showed a data source.

@@ -57,10 +57,7 @@ impl Run {
             (None, _, _) => {}
             (Some(id), None, _) => self.inventory.borrow_mut().list_data_source(id),
             (Some(id), Some(_wiki), Some(root)) => root.found_data_source(id),
-            (Some(id), Some(_wiki), None) => {
-                self.inventory.borrow_mut().find_data_source(id);
-                self.unlisted.borrow_mut().data_sources.insert(id);
-            }
+            (Some(id), Some(_wiki), None) => self.inventory.borrow_mut().meet_in_wiki(id),
         }
     }
 
@@ -163,13 +160,7 @@ impl Run {
             if data_source.is_true("in_trash") {
                 self.skip_object(ObjectKind::Page, "rows of a data source in the trash");
             } else {
-                for archived in [true, false] {
-                    if let Some(root) = under {
-                        root.begin();
-                    }
-                    let under = under.map(Rc::clone);
-                    self.queue.push(Task::Query { data_source: id, archived, under });
-                }
+                self.push_queries(id, under);
             }
         }
         let since = self
