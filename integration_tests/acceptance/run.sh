@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the connector in real clients, against a fake Notion: airbyte-cdk's standard tests and PyAirbyte into
-# DuckDB, with the executable, and with the image `source-notion:dev` where a Docker engine answers.
-# Sets everything up by itself; needs Rust, and Python 3.11 or 3.12.
+# DuckDB, with the executable, and with the image `source-notion:dev` where a Docker engine answers; and hands the
+# states that it writes to the cursors of airbyte-cdk. Sets everything up by itself; needs Rust, and Python 3.11 or 3.12.
 #
 #   CONNECTOR_EXECUTABLE  an executable to test instead of the one that this builds
 #   CONNECTOR_IMAGE       an image to test instead of source-notion:dev
@@ -96,6 +96,11 @@ heading "executable into DuckDB by PyAirbyte"
 fresh_fake_notion
 "$python" "$here/duckdb_round_trip.py" --executable "$CONNECTOR_EXECUTABLE" \
     --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-executable"
+
+heading "states of the executable in Airbyte's cursors"
+fresh_fake_notion
+"$python" "$here/states_for_airbyte.py" --executable "$CONNECTOR_EXECUTABLE" \
+    --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/states"
 
 
 if ! docker info >/dev/null 2>&1; then
