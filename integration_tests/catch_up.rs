@@ -1,4 +1,7 @@
-//! A resumed sync finishes the interrupted walk first, and then asks the pages again that were done before for comments.
+//! A resumed sync repeats no page that was done: it finishes the interrupted walk first, and then asks the pages that
+//! were done before for new comments.
+
+use std::{sync::mpsc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Fault, Route, Workspace};
@@ -160,4 +163,55 @@ fn a_sync_that_was_not_interrupted_asks_each_page_once() {
     notion.clear_requests();
     connector.state(state_after(&first, &json!([]))).read().assert_complete();
     assert!(pages.iter().all(|page| asked(&notion, *page) == 1));
+}
+
+#[test]
+fn a_page_that_takes_long_does_not_make_a_killed_run_repeat_those_behind_it() {
+    // GIVEN a page at the head of the walk that is not answered while all others are read
+    let mut workspace = Workspace::new();
+    let pages: Vec<Uuid> = (0..150)
+        .map(|number| {
+            let time = Utc::now() - TimeDelta::days(30) + TimeDelta::minutes(number);
+            workspace.set_now(Some(time));
+            let page = workspace.add_top_page_at("Page", time);
+            workspace.append_text(page, "paragraph", "text");
+            workspace.touch(page, time);
+            page
+        })
+        .collect();
+    workspace.set_now(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    let asked_for_last = wait_for(&notion, Route::BlockChildren(Some(pages[149])));
+    notion.fail_always(Route::BlockChildren(Some(pages[0])), Fault::Silence);
+    let connector = Connector::new(&notion).streams(&["blocks"]).with_config("num_workers", json!(2));
+
+    // WHEN it is ended then
+    let process = connector.spawn("read");
+    asked_for_last.recv_timeout(Duration::from_mins(1)).unwrap();
+    process.terminate();
+    let ended = process.wait();
+    assert_eq!(ended.last_state("blocks")["retry"]["pages"][0]["id"], pages[0].to_string());
+    notion.clear_faults();
+    notion.clear_hooks();
+    notion.clear_requests();
+    let resumed = connector.state(state_after(&ended, &json!([]))).read();
+
+    // THEN only it and what was under way is read again, and nothing is missing
+    resumed.assert_complete();
+    assert!(notion.request_count(Route::BlockChildren(None)) <= 2 + 1);
+    let mut all = ended.ids("blocks");
+    all.extend(resumed.ids("blocks"));
+    assert_eq!(all.len(), pages.len());
+    assert!(resumed.last_state("blocks").get("retry").is_none());
+}
+
+/// Tells when the fake has received a request of this route.
+fn wait_for(notion: &FakeNotion, route: Route) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    notion.on_request(move |request, _workspace| {
+        if request.route == route {
+            sender.send(()).unwrap_or_default();
+        }
+    });
+    receiver
 }

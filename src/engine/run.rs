@@ -191,8 +191,7 @@ impl Run {
 
     /// How far the run is.
     pub(super) fn position(&self) -> Position {
-        let reached = self.walk.borrow().reached(self.until());
-        Position { reached, unlisted: self.unlisted.borrow().clone() }
+        Position { walk: self.walk.borrow().reached(self.until()), unlisted: self.unlisted.borrow().clone() }
     }
 
     /// Ends the run: every stream that is not complete fails for this reason.

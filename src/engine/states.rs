@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Resume, StreamState, run::Run, stream_run::StreamRun};
+use super::{StreamState, run::Run, stream_run::StreamRun, walk::Reached};
 use crate::{
     protocol::{AirbyteMessage, OutputClosed, StreamStatus},
     streams::{ObjectKind, PageReader, Source},
@@ -35,16 +35,15 @@ impl Run {
     pub(super) async fn send_states(&self, all: bool) -> Result<bool, OutputClosed> {
         let mut is_any = false;
         for stream in &self.streams {
-            let walk = self.walk.borrow().reached(self.until());
-            let reached = stream.reached(walk);
+            let reached = stream.reached(&self.walk.borrow().reached(self.until()));
             let is_further =
-                stream.page_reader().is_some() && stream.sent_at() != reached && !stream.is_stopped();
+                stream.page_reader().is_some() && stream.sent_at() != reached.resume && !stream.is_stopped();
             if (is_further || all) && !stream.is_finished() {
                 let state = match stream.stream.spec().cursor_field {
-                    Some(_field) => self.state_in_progress(stream, reached),
+                    Some(_field) => self.state_in_progress(stream, &reached),
                     None => no_cursor_state(),
                 };
-                stream.set_sent_at(reached);
+                stream.set_sent_at(reached.resume);
                 is_any = true;
                 self.emitter.state(&stream.name, state).await?;
             }
@@ -75,7 +74,9 @@ impl Run {
         let state = match (spec.cursor_field, &failure) {
             (None, _) => no_cursor_state(),
             // What only the trees lead to was not found, though all listings were read: the old cursor stays.
-            (Some(_), None) if self.misses_trees(stream) => self.state_in_progress(stream, None),
+            (Some(_), None) if self.misses_trees(stream) => {
+                self.state_in_progress(stream, &Reached::default())
+            }
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
@@ -100,7 +101,7 @@ impl Run {
         if stream.misses_only_retried() && !self.misses_trees(stream) {
             return self.finished_state(stream, field);
         }
-        self.state_in_progress(stream, stream.reached(self.walk.borrow().reached(self.until())))
+        self.state_in_progress(stream, &stream.reached(&self.walk.borrow().reached(self.until())))
     }
 
     /// The state with which a stream goes on that has finished an interrupted walk.
@@ -114,9 +115,11 @@ impl Run {
         stream.state().finished(field, self.cursor_reached(stream), &retry, &self.unlisted.borrow())
     }
 
-    fn state_in_progress(&self, stream: &StreamRun, reached: Option<Resume>) -> Map<String, Value> {
-        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &self.inventory.borrow());
-        stream.state().in_progress(reached, &stream.retry(), &unlisted)
+    fn state_in_progress(&self, stream: &StreamRun, reached: &Reached) -> Map<String, Value> {
+        let inventory = self.inventory.borrow();
+        let unlisted = stream.unlisted_so_far(&self.unlisted.borrow(), &inventory);
+        let retry = stream.retry_with(&reached.stragglers, &inventory);
+        stream.state().in_progress(reached.resume, &retry, &unlisted)
     }
 
     /// The cursor of a stream that was read completely: the latest edit that was seen, capped by the time at which

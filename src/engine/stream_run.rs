@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{PageRef, ReadError, Resume, RetryList, StreamState, Unlisted, inventory::Inventory};
+use super::{
+    PageRef, ReadError, Resume, RetryList, StreamState, Unlisted, inventory::Inventory, walk::Reached,
+};
 use crate::{
     client::NotionClient,
     error::{Failure, describe_read_error},
@@ -28,8 +30,8 @@ const MAX_SKIP_REASONS: usize = 100;
 /// How far a run is, as a state may say it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Position {
-    /// The walk's longest finished prefix.
-    pub(super) reached: Option<Resume>,
+    /// How far the walk got.
+    pub(super) walk: Reached,
     /// What is known of objects that no listing shows.
     pub(super) unlisted: Unlisted,
 }
@@ -379,6 +381,15 @@ impl StreamRun {
         self.retry.borrow().clone()
     }
 
+    /// The retry list while pages are still being read that a state has gone past.
+    pub(super) fn retry_with(&self, stragglers: &[Uuid], inventory: &Inventory) -> RetryList {
+        let mut retry = self.retry();
+        for page in stragglers {
+            retry.pages.entry(*page).or_insert_with(|| self.to_remember(self.since(*page, inventory)));
+        }
+        retry
+    }
+
     pub(super) fn failure(&self) -> Option<Failure> {
         self.failure.borrow().clone()
     }
@@ -387,24 +398,27 @@ impl StreamRun {
         self.stopped.borrow().is_some()
     }
 
-    /// The walk's position that the stream's state may show.
-    pub(super) fn reached(&self, walk: Option<Resume>) -> Option<Resume> {
-        let reader = self.page_reader()?;
+    /// How far the walk got, as the stream's state may show it.
+    pub(super) fn reached(&self, walk: &Reached) -> Reached {
+        let Some(reader) = self.page_reader() else { return Reached::default() };
         let stored = self.state().resume();
+        let as_before = || Reached { resume: stored, stragglers: Vec::new() };
         if self.is_listing_partial.get() {
-            return stored;
+            return as_before();
         }
-        let reached = self.stopped.borrow().as_ref().map_or(walk, |position| position.reached);
-        match (reached, stored) {
+        let stopped = self.stopped.borrow();
+        let Reached { resume, stragglers } = stopped.as_ref().map_or(walk, |position| &position.walk);
+        let resume = match (*resume, stored) {
             // A position behind the stored one would only read pages again.
-            (Some(reached), Some(stored)) if reached.mark < stored.mark => Some(stored),
+            (Some(reached), Some(stored)) if reached.mark < stored.mark => return as_before(),
+            (None, Some(_stored)) => return as_before(),
             // What was done by an earlier run was not looked at since, and new comments do not move a page's time.
             (Some(reached), Some(stored)) if reader.scope() == PageScope::Synced => {
                 Some(Resume { until: reached.until.min(stored.until), ..reached })
             }
-            (None, stored) => stored,
             (reached, _) => reached,
-        }
+        };
+        Reached { resume, stragglers: stragglers.clone() }
     }
 
     /// The latest cursor that the stream may get, where an earlier run has done a part of its walk.

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
 };
 
@@ -82,15 +82,32 @@ impl Root {
     }
 }
 
-/// The order of the walk and the longest prefix of it that is done.
+/// So many pages may be done behind one that is still being read before a state names that one and goes past it.
+const MAX_LAG: usize = 50;
+
+/// How far a walk got, as a state may say it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reached {
+    /// Every page up to there is done, but for the stragglers.
+    pub(super) resume: Option<Resume>,
+    /// Pages that take much longer than those behind them.
+    pub(super) stragglers: Vec<Uuid>,
+}
+
+/// The order of the walk and how much of it is done.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     order: Vec<PageRef>,
     is_done: Vec<bool>,
     /// Positions that were taken out of turn.
     taken: HashSet<usize>,
+    /// Positions that are being read.
+    under_way: BTreeSet<usize>,
     next: usize,
+    /// The length of the longest prefix that is done.
     done_prefix: usize,
+    /// Behind the last position that is done.
+    done_end: usize,
     done_count: usize,
     /// Pages that a walk before this one did, to be counted with its own.
     done_before: usize,
@@ -108,9 +125,17 @@ impl Walk {
     }
 
     /// How far it got, if anywhere.
-    pub(super) fn reached(&self, until: DateTime<Utc>) -> Option<Resume> {
-        let last = self.done_prefix.checked_sub(1)?;
-        self.order.get(last).map(|mark| Resume { mark: *mark, until })
+    pub(super) fn reached(&self, until: DateTime<Utc>) -> Reached {
+        // Beyond `next` only pages are done that were taken out of turn.
+        let end = self.done_end.min(self.next);
+        let is_held_up = end.saturating_sub(self.done_prefix) > MAX_LAG;
+        let end = if is_held_up { end } else { self.done_prefix };
+        let mark = end.checked_sub(1).and_then(|last| self.order.get(last));
+        let stragglers = self.under_way.range(..end).filter_map(|position| self.order.get(*position));
+        Reached {
+            resume: mark.map(|mark| Resume { mark: *mark, until }),
+            stragglers: stragglers.map(|page| page.id).collect(),
+        }
     }
 
     /// Pages done, and pages in all.
@@ -125,6 +150,7 @@ impl Walk {
         let position = self.next;
         let page = *self.order.get(position)?;
         self.next += 1;
+        self.under_way.insert(position);
         Some((position, page))
     }
 
@@ -133,6 +159,7 @@ impl Walk {
         let found = self.order.iter().enumerate().filter(|(_position, page)| pages.contains(&page.id));
         let found: HashMap<Uuid, usize> = found.map(|(position, page)| (page.id, position)).collect();
         self.taken.extend(found.values());
+        self.under_way.extend(found.values());
         found
     }
 
@@ -140,6 +167,8 @@ impl Walk {
         if let Some(done) = self.is_done.get_mut(position) {
             *done = true;
             self.done_count += 1;
+            self.done_end = self.done_end.max(position + 1);
+            self.under_way.remove(&position);
         }
         while self.is_done.get(self.done_prefix) == Some(&true) {
             self.done_prefix += 1;
@@ -314,9 +343,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_mark_never_passes_a_page_that_is_not_done(
-            times in prop::collection::vec(0_i64..20, 1..40),
-            finished in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        fn the_mark_passes_no_page_that_is_neither_done_nor_named(
+            times in prop::collection::vec(0_i64..20, 1..200),
+            workers in 1_usize..10,
+            early in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+            finished in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
         ) {
             let base: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
             let page = |(index, minutes): (usize, &i64)| PageRef {
@@ -324,16 +355,33 @@ mod tests {
                 id: Uuid::from_u128(index as u128),
             };
             let mut walk = Walk::new(times.iter().enumerate().map(page).collect());
+            let early: HashSet<Uuid> =
+                early.iter().map(|index| Uuid::from_u128(index.index(times.len()) as u128)).collect();
+            let mut under_way: Vec<usize> = walk.take_early(&early).into_values().collect();
             let mut done = HashSet::new();
-            while walk.take().is_some() {}
             for index in finished {
-                let position = index.index(times.len());
-                if done.insert(position) {
-                    walk.finish(position);
+                while under_way.len() < workers && let Some((position, _page)) = walk.take() {
+                    under_way.push(position);
                 }
-                let reached = walk.reached(base).map(|resume| resume.mark);
-                let expected = walk.order.iter().enumerate().take_while(|(at, _)| done.contains(at)).last();
-                prop_assert_eq!(reached, expected.map(|(_at, page)| *page));
+                if under_way.is_empty() {
+                    break;
+                }
+                let position = under_way.swap_remove(index.index(under_way.len()));
+                walk.finish(position);
+                done.insert(position);
+
+                let Reached { resume, stragglers } = walk.reached(base);
+                let prefix = (0..times.len()).take_while(|position| done.contains(position)).count();
+                let mark = resume.map_or(0, |resume| {
+                    1 + walk.order.iter().position(|page| *page == resume.mark).unwrap()
+                });
+                prop_assert!(mark >= prefix);
+                let missing: Vec<Uuid> = (0..mark)
+                    .filter(|position| !done.contains(position))
+                    .map(|position| walk.order[position].id)
+                    .collect();
+                prop_assert_eq!(&stragglers, &missing);
+                prop_assert!(mark == prefix || mark - prefix > MAX_LAG);
                 prop_assert_eq!(walk.progress(), (done.len(), times.len()));
             }
         }
