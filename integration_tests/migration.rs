@@ -212,7 +212,7 @@ fn an_unfinished_state_is_the_old_one_with_our_keys() {
     let partition = json!({"partition": {"id": three.pages[2].to_string(), "parent_slice": {}},
         "cursor": {"last_edited_time": three.between()}});
     let stored = json!({"use_global_cursor": false, "states": [partition], "lookback_window": 0});
-    three.notion.fail_always(Route::Comments(Some(three.pages[1])), Fault::status(403));
+    three.notion.fail_after(Route::Comments(None), 1, Fault::status(403));
 
     // WHEN
     let connector = Connector::new(&three.notion).with_config("num_workers", json!(1));

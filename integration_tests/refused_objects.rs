@@ -132,6 +132,12 @@ fn a_refusal_of_one_object_is_counted_for_its_stream_and_ends_nothing() {
             ("comments", "1 × page whose comments Notion refuses to list"),
             [1, 4, 3, 1],
         ),
+        case(
+            Route::Comments(Some(page)),
+            &[403],
+            ("comments", "1 × page whose comments Notion denies"),
+            [1, 4, 3, 1],
+        ),
         // What is below the page is found only there.
         case(
             Route::BlockChildren(Some(page)),
@@ -204,7 +210,7 @@ fn archived_rows_that_notion_refuses_to_list_cost_only_themselves() {
 #[test]
 fn denied_comments_stop_their_stream_at_its_old_cursor_for_the_capability_is_missing() {
     let small = Small::new();
-    small.notion.fail_always(Route::Comments(Some(small.page)), Fault::status(403));
+    small.notion.fail_always(Route::Comments(None), Fault::status(403));
     let output = small.read();
     assert_eq!(output.exit_code, Some(1));
     assert_eq!(ends(&output), ["COMPLETE", "COMPLETE", "COMPLETE", "COMPLETE", "INCOMPLETE"]);

@@ -53,6 +53,13 @@ impl Visit<'_> {
         self.root.page.id
     }
 
+    /// The page edited last, other than this one.
+    pub fn another_page(&self) -> Option<Uuid> {
+        let inventory = self.run.inventory.borrow();
+        let others = inventory.pages().filter(|(id, _time)| *id != self.page_id());
+        others.max_by_key(|(_id, time)| *time).map(|(id, _time)| id)
+    }
+
     /// Starts a listing on behalf of the stream.
     pub fn list(&self, request: ListRequest) -> Listing {
         self.stream.client.list(request)

@@ -1,6 +1,7 @@
 //! Unresolved comments of every synced page (<https://developers.notion.com/reference/list-comments>).
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
+use uuid::Uuid;
 
 use super::{
     PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
@@ -51,9 +52,8 @@ impl PageReader for Comments {
     }
 
     fn read<'a>(&'a self, visit: &'a Visit<'a>, node: Node) -> LocalBoxFuture<'a, Result<(), ReadError>> {
-        let request = ListRequest::get(format!("/v1/comments?block_id={}", node.id));
         async move {
-            let mut listing = visit.list(request);
+            let mut listing = visit.list(comments_of(node.id));
             loop {
                 let page = match listing.next().await {
                     Ok(Some(page)) => page,
@@ -65,6 +65,13 @@ impl PageReader for Comments {
                     }
                     Err(error) if matches!(error.api_error(), Some(ApiError::Rejected { .. })) => {
                         visit.skip("page whose comments Notion refuses to list");
+                        return Ok(());
+                    }
+                    Err(error)
+                        if matches!(error.api_error(), Some(ApiError::Forbidden { .. }))
+                            && is_another_page_readable(visit).await =>
+                    {
+                        visit.skip("page whose comments Notion denies");
                         return Ok(());
                     }
                     Err(error) => return Err(error.into()),
@@ -83,5 +90,17 @@ impl PageReader for Comments {
             }
         }
         .boxed_local()
+    }
+}
+
+fn comments_of(page: Uuid) -> ListRequest {
+    ListRequest::get(format!("/v1/comments?block_id={page}"))
+}
+
+/// Whether comments may be read elsewhere: then a refusal is about one page, and no capability is missing.
+async fn is_another_page_readable(visit: &Visit<'_>) -> bool {
+    match visit.another_page() {
+        Some(page) => visit.list(comments_of(page)).next().await.is_ok(),
+        None => false,
     }
 }
