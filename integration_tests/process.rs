@@ -18,10 +18,11 @@ use fake_notion::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::{
     read::assert_reads_everything,
-    support::{Connector, Process, impatient_program, program, signal},
+    support::{Connector, Process, SyncOutput, impatient_program, program, signal},
 };
 
 const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
@@ -151,6 +152,44 @@ fn sigterm_ends_the_read_while_the_rate_limit_holds_it() {
     process.terminate();
     let output = process.wait();
     assert_eq!((output.exit_code, output.stderr.as_str()), (Some(143), ""));
+    assert_eq!(output.states().len(), STREAMS.len());
+}
+
+/// Starts a read whose token has expired, and asks it to end while its renewal is under way.
+fn terminate_in_renewal(answer: Fault) -> (FakeNotion, SyncOutput, Duration) {
+    let notion = small();
+    let credentials = json!({"auth_type": "OAuth2.0", "client_id": "fake_client_id",
+        "client_secret": "fake_client_secret", "access_token": notion.current_token(),
+        "refresh_token": notion.refresh_token()});
+    notion.expire_token();
+    notion.fail(Route::OAuthToken, answer);
+    let asked = received(&notion, Route::OAuthToken);
+    let connector = Connector::new(&notion).with_config("credentials", credentials);
+    let process = Process::start(&mut connector.command(&program(), "read"));
+    asked.recv_timeout(Duration::from_mins(1)).unwrap();
+    process.terminate();
+    let terminated = Instant::now();
+    let output = process.wait();
+    (notion, output, terminated.elapsed())
+}
+
+#[test]
+fn sigterm_does_not_lose_a_token_pair_that_is_under_way() {
+    let (notion, output, _waited) = terminate_in_renewal(Fault::Slow(Duration::from_secs(1)));
+    assert_eq!((output.exit_code, output.stderr.as_str()), (Some(143), ""));
+    let config = &output.only("CONTROL", "control")["connectorConfig"]["config"];
+    assert_eq!(config["credentials"]["access_token"], notion.current_token());
+    assert_eq!(config["credentials"]["refresh_token"], notion.refresh_token());
+    assert_eq!(output.states().len(), STREAMS.len());
+    Connector::new(&notion).config(config.clone()).read().assert_complete();
+    assert_eq!(notion.request_count(Route::OAuthToken), 1);
+}
+
+#[test]
+fn sigterm_ends_the_read_although_a_token_pair_never_comes() {
+    let (_notion, output, waited) = terminate_in_renewal(Fault::Silence);
+    assert_eq!((output.exit_code, output.stderr.as_str()), (Some(143), ""));
+    assert!(waited < Duration::from_secs(9), "{waited:?}");
     assert_eq!(output.states().len(), STREAMS.len());
 }
 

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use source_notion::{
     client::{ClientSettings, Method, NotionClient, RefreshedTokens, Request, RetryPolicy, Timeouts},
-    config::Config,
+    config::{Config, OAuthClient},
+    engine::{CheckpointPolicy, ReadRequest, read},
+    protocol::{ConfiguredCatalog, InputState, Writer},
 };
 
 use crate::support::{Connector, Process, SyncOutput};
@@ -269,6 +271,64 @@ fn what_quotes_a_renewed_token_is_told_without_it() {
         assert_eq!(output.stdout.matches(&token).count(), 1, "{token}");
     }
     assert_eq!(lines_of(&output, "CONTROL").len(), 1);
+}
+
+#[test]
+fn a_panic_in_a_task_that_quotes_a_token_is_told_without_it() {
+    // GIVEN a client that panics when it is given a new token
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    let (emitter, writer) = Writer::new();
+    let oauth = OAuthClient {
+        client_id: "fake_client_id".to_owned(),
+        client_secret: CLIENT_SECRET.into(),
+        refresh_token: Some(notion.refresh_token().into()),
+    };
+    let settings = ClientSettings {
+        base: notion.url().parse().unwrap(),
+        access_token: notion.current_token().into(),
+        oauth: Some(oauth),
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    notion.expire_token();
+    let told = emitter.clone();
+    let on_refresh = move |tokens: &RefreshedTokens| {
+        told.hide(&tokens.access_token);
+        panic!("not {}", tokens.access_token.expose_secret());
+    };
+    let client = NotionClient::new(settings, on_refresh).unwrap();
+    // WHEN
+    let writing = std::thread::spawn(move || {
+        let mut output = Vec::new();
+        writer.run(&mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    });
+    let catalog = r#"{"streams":[{"stream":{"name":"users"},"sync_mode":"full_refresh"}]}"#;
+    let catalog = ConfiguredCatalog::parse(catalog).unwrap();
+    let state = InputState::default();
+    let request = ReadRequest {
+        client,
+        emitter,
+        catalog: &catalog,
+        state: &state,
+        start_date: chrono::DateTime::UNIX_EPOCH,
+        lookback: chrono::TimeDelta::zero(),
+        complete_properties: true,
+        worker_count: 1,
+        policy: CheckpointPolicy::default(),
+        now: chrono::Utc::now(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(read(request, std::future::pending())).unwrap();
+    drop(runtime);
+    // THEN
+    let output = SyncOutput::parse(writing.join().unwrap(), String::new(), None);
+    output.assert_hides(&[&notion.current_token()]);
+    assert_eq!(output.error_of("users")["internal_message"], "not […]");
+    assert_eq!(output.error_of("users")["failure_type"], "system_error");
+    assert_eq!(output.statuses("users").last().unwrap(), "INCOMPLETE");
+    assert_eq!(outcome.failed.len(), 1);
 }
 
 #[test]

@@ -44,6 +44,9 @@ const USAGE: u8 = 2;
 /// 128 + SIGTERM.
 const TERMINATED: u8 = 143;
 
+/// How long the end of a run waits for a new token pair that is under way.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
 /// How patient and how talkative a run is; the defaults are what users get.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -240,6 +243,7 @@ async fn perform(
                     Err(error) => return Ok(Err(error)),
                 };
             let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
+                client.finish_exchange(LAST_ANSWER).await;
                 let is_held =
                     client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
                 return Ok(Err(Error::SlowCheck { seconds: patience.limit.as_secs(), is_held }));
@@ -328,7 +332,7 @@ async fn read_streams(
         Err(error) => return Ok(Err(error)),
     };
     let request = ReadRequest {
-        client,
+        client: client.clone(),
         emitter: emitter.clone(),
         catalog: &inputs.catalog,
         state: &inputs.state,
@@ -345,7 +349,10 @@ async fn read_streams(
     };
     match outcome.stop {
         Some(Stop::OutputClosed) => return Err(OutputClosed),
-        Some(Stop::Interrupted) => return Ok(Ok(TERMINATED)),
+        Some(Stop::Interrupted) => {
+            client.finish_exchange(LAST_ANSWER).await;
+            return Ok(Ok(TERMINATED));
+        }
         None => {}
     }
     let Some((_name, first)) = outcome.failed.first() else { return Ok(Ok(SUCCESS)) };

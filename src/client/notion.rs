@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, panic,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     sync::RwLock,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, warn};
 
@@ -74,6 +74,8 @@ struct Shared {
     token: RwLock<Token>,
     oauth: Option<OAuthClient>,
     on_refresh: OnRefresh,
+    /// Locked while a new token pair is under way.
+    exchange: Arc<tokio::sync::Mutex<()>>,
     counts: Mutex<BTreeMap<&'static str, RequestCounts>>,
     clock_lead: OnceLock<Duration>,
 }
@@ -119,6 +121,7 @@ impl NotionClient {
             }),
             oauth: settings.oauth,
             on_refresh: Box::new(on_refresh),
+            exchange: Arc::default(),
             counts: Mutex::default(),
             clock_lead: OnceLock::new(),
         };
@@ -157,6 +160,12 @@ impl NotionClient {
     pub async fn get(&self, target: impl Into<String>) -> Result<String, RequestError> {
         let request = Request::get(target);
         self.send(|_failure| request.clone(), |body| check_object(&body).map(|()| body)).await
+    }
+
+    /// Waits until a token pair that is under way is told, but no longer than this; for the end of a run.
+    pub async fn finish_exchange(&self, limit: Duration) {
+        // Whether it came in time makes no difference any more.
+        drop(timeout(limit, self.shared.exchange.lock()).await);
     }
 
     /// Sends a request until `accept` takes its answer or it has failed for good.
@@ -313,15 +322,25 @@ impl NotionClient {
     }
 
     /// Exchanges the refresh token for a new pair, and tells that at once.
+    ///
+    /// It runs on a task of its own: whoever waits for it may be stopped, but the old pair may be used up by then.
     async fn exchange(
         &self,
         oauth: &OAuthClient,
         refresh: &SecretString,
     ) -> Result<RefreshedTokens, ApiError> {
-        self.count(|counts| counts.sent += 1);
-        let tokens = ask_for_tokens(&self.shared.transport, oauth, refresh).await?;
-        (self.shared.on_refresh)(&tokens);
-        Ok(tokens)
+        let (client, oauth, refresh) = (self.clone(), oauth.clone(), refresh.clone());
+        let under_way = Arc::clone(&self.shared.exchange).lock_owned().await;
+        let exchange = tokio::spawn(async move {
+            let _under_way = under_way;
+            client.count(|counts| counts.sent += 1);
+            let tokens = ask_for_tokens(&client.shared.transport, &oauth, &refresh).await?;
+            (client.shared.on_refresh)(&tokens);
+            Ok(tokens)
+        });
+        exchange.await.unwrap_or_else(|error| {
+            panic::resume_unwind(error.try_into_panic().expect("nobody aborts the task"))
+        })
     }
 
     fn count(&self, change: impl FnOnce(&mut RequestCounts)) {
