@@ -11,9 +11,13 @@ use serde_json::{Value, json};
 use source_notion::{
     client::{ClientSettings, NotionClient, RetryPolicy, Timeouts},
     config::OAuthClient,
+    protocol::Writer,
 };
 
-use crate::support::{Connector, SyncOutput, serve_bytes};
+use crate::{
+    security::read_users,
+    support::{Connector, SyncOutput, serve_bytes},
+};
 
 /// Pages with a comment each.
 fn workspace(pages: i64) -> Workspace {
@@ -166,6 +170,38 @@ fn a_hold_is_told_once_with_its_end_and_then_the_streams_run_again() {
         assert!(reset >= before + TimeDelta::seconds(1) && reset <= Utc::now() + TimeDelta::seconds(1));
     }
     assert!(output.logs().iter().any(|(_level, text)| text.contains("rate limit holds the sync")));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_prolonged_is_told_again_with_its_new_end() {
+    // GIVEN a read that is held before its first request
+    let settings = ClientSettings {
+        base: "http://127.0.0.1:1".parse().unwrap(),
+        access_token: "token".into(),
+        oauth: None,
+        max_in_flight: 1,
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    };
+    let client = NotionClient::new(settings, |_tokens| {}).unwrap();
+    let (emitter, writer) = Writer::new();
+    let held = client.clone();
+    let before = Utc::now();
+    // WHEN the hold grows by much and then by little
+    let prolong = async move {
+        for delay_s in [6, 3_601, 3_600] {
+            held.gate().hold(Duration::from_secs(delay_s));
+            tokio::time::sleep(Duration::from_millis(1_010)).await;
+        }
+    };
+    let output = read_users(client, emitter, writer, prolong).await;
+    // THEN
+    let seconds = |end: DateTime<Utc>| (end - before).num_seconds() / 5 * 5;
+    let ends: Vec<i64> = quota_resets(&output).into_iter().map(seconds).collect();
+    assert_eq!(ends, [5, 3_600]);
+    let logs = output.logs();
+    let logged = logs.iter().filter(|(_level, text)| text.contains("rate limit holds the sync"));
+    assert_eq!(logged.count(), 2);
 }
 
 #[test]

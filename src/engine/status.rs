@@ -1,11 +1,25 @@
 //! Everything that goes by the clock: life signs, the wait for the rate limit, progress.
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tracing::info;
 
 use super::{progress::Progress, run::Run};
-use crate::protocol::{AirbyteMessage, OutputClosed, StatusReason, StreamDescriptor, StreamStatus};
+use crate::{
+    client::Hold,
+    protocol::{AirbyteMessage, OutputClosed, StatusReason, StreamDescriptor, StreamStatus},
+};
+
+/// A hold that is prolonged by less is not told again: several refusals at a time ask for nearly the same.
+const SAME_END: TimeDelta = TimeDelta::seconds(1);
+
+/// Whether a hold, or that there is none, is worth telling after what was told last.
+fn is_news(told: Option<Hold>, hold: Option<Hold>) -> bool {
+    match (told, hold) {
+        (Some(told), Some(hold)) => hold.reset_at - told.reset_at > SAME_END,
+        (told, hold) => told.is_some() != hold.is_some(),
+    }
+}
 
 impl Run {
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
@@ -14,22 +28,21 @@ impl Run {
         let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
         let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut was_held = false;
+        let mut told: Option<Hold> = None;
         loop {
             ticks.tick().await;
-            let hold = *announced.borrow_and_update();
-            let is_held = hold.is_some_and(|hold| !hold.remaining().is_zero());
-            if let Some(hold) = hold.filter(|_| is_held && !was_held) {
-                info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
-            }
-            if is_held != was_held {
-                let reason = hold.filter(|_| is_held).map(|hold| StatusReason::RateLimited {
+            let hold = announced.borrow_and_update().filter(|hold| !hold.remaining().is_zero());
+            if is_news(told, hold) {
+                if let Some(hold) = hold {
+                    info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
+                }
+                let reason = hold.map(|hold| StatusReason::RateLimited {
                     quota_reset_ms: hold.reset_at.timestamp_millis(),
                 });
                 if self.tell_running(reason).await.is_err() {
                     return;
                 }
-                was_held = is_held;
+                told = hold;
             }
             if self.emitter.flush().await.is_err() {
                 return;
@@ -41,7 +54,7 @@ impl Run {
             {
                 return;
             }
-            if progress.tick(hold.filter(|_| is_held)).await.is_err() {
+            if progress.tick(hold).await.is_err() {
                 return;
             }
         }
@@ -59,5 +72,25 @@ impl Run {
             self.emitter.message(&message).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Gate;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_is_news_when_it_begins_ends_or_grows_by_more_than_a_second() {
+        let gate = Gate::new(1);
+        let held_for = |seconds| {
+            gate.hold(Duration::from_secs_f64(seconds));
+            *gate.subscribe().borrow()
+        };
+        let first = held_for(5.0);
+        assert!(is_news(None, first) && is_news(first, None) && !is_news(first, first));
+        // As the refusals of several workers do.
+        assert!(!is_news(first, held_for(5.2)) && !is_news(first, held_for(5.4)));
+        assert!(is_news(first, held_for(3_600.0)));
     }
 }
