@@ -1,9 +1,9 @@
 //! Answers that go wrong, one kind at a time: either nothing is lost, or the stream says what is missing.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
+use fake_notion::{CursorLifetime, FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
 use source_notion::streams::RawObject;
 
@@ -132,7 +132,7 @@ fn a_fault_that_passes_loses_nothing() {
 #[test]
 fn a_list_that_stumbles_loses_nothing() {
     let lists = [Fault::InvalidCursor, Fault::RepeatedCursor, Fault::HasMoreWithoutCursor];
-    let lists = lists.into_iter().chain([Fault::EmptyPage, Fault::DuplicateResults]);
+    let lists = lists.into_iter().chain([Fault::EmptyPage, Fault::Standstill, Fault::DuplicateResults]);
     let routes: Vec<Route> = used_routes()
         .into_iter()
         .filter(|route| !matches!(route, Route::Page(_) | Route::Database(_) | Route::DataSource(_)))
@@ -149,6 +149,99 @@ fn a_list_that_stumbles_loses_nothing() {
             assert!(output.id_counts(stream).values().all(|count| *count == 1), "{fault:?} repeats {stream}");
         }
     }
+}
+
+/// Lets the positions of a route expire at the page of a listing that `last_page` says, given how often it was begun.
+fn expire_positions(notion: &FakeNotion, route: Route, last_page: fn(usize) -> usize) {
+    let counts = Mutex::new((0, 0));
+    notion.on_request(move |request, workspace| {
+        if !route.covers(request.route) {
+            return;
+        }
+        let (begun, page) = &mut *counts.lock().unwrap();
+        if request.start_cursor().is_none() {
+            (*begun, *page) = (*begun + 1, 0);
+        }
+        *page += 1;
+        let further_requests = if *page > last_page(*begun) { 0 } else { 1_000 };
+        workspace.settings.cursor_lifetime = CursorLifetime::Requests(further_requests);
+    });
+}
+
+/// A workspace with listings of forty result pages, and these: their routes and streams.
+fn long_listings() -> (FakeNotion, [(Route, &'static str); 4]) {
+    let mut workspace = Workspace::new();
+    workspace.settings.max_page_size = 2;
+    let pages = (0..80).map(|_page| {
+        workspace.add_person("Person", None);
+        workspace.add_top_page("Page")
+    });
+    let page = pages.last().unwrap();
+    for _result in 0..80 {
+        workspace.append_text(page, "paragraph", "text");
+        workspace.add_comment(page, "comment");
+    }
+    let listings = [
+        (Route::Users, "users"),
+        (Route::Search, "pages"),
+        (Route::BlockChildren(Some(page)), "blocks"),
+        (Route::Comments(Some(page)), "comments"),
+    ];
+    (FakeNotion::start_blocking(workspace), listings)
+}
+
+/// How often listings were started again.
+fn restarts(output: &SyncOutput) -> usize {
+    output.logs().iter().filter(|(_level, text)| text.contains("A listing starts again")).count()
+}
+
+/// Reads a stream with nobody else's requests in between.
+fn read_alone(notion: &FakeNotion, stream: &str) -> SyncOutput {
+    Connector::new(notion).with_config("num_workers", json!(1)).streams(&[stream]).read()
+}
+
+#[test]
+fn a_listing_whose_positions_expire_now_and_then_is_read_to_its_end() {
+    for kind in 0..4 {
+        // GIVEN positions that expire four pages farther each time
+        let (notion, listings) = long_listings();
+        let (route, stream) = listings[kind];
+        expire_positions(&notion, route, |begun| begun * 4);
+        // WHEN
+        let output = read_alone(&notion, stream);
+        // THEN
+        output.assert_complete();
+        let counts = output.id_counts(stream);
+        assert!(counts.len() >= 80 && counts.values().all(|count| *count == 1), "{stream}: {counts:?}");
+        assert!(restarts(&output) >= 8, "{stream}: {}", restarts(&output));
+    }
+}
+
+#[test]
+fn a_listing_that_gets_no_farther_ends_as_a_failure() {
+    for kind in 0..4 {
+        let (notion, listings) = long_listings();
+        let (route, stream) = listings[kind];
+        expire_positions(&notion, route, |_begun| 3);
+        let output = read_alone(&notion, stream);
+        let message = output.error_of(stream)["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("A listing of Notion broke off"), "{stream}: {message}");
+        assert_eq!(restarts(&output), 6, "{stream}");
+    }
+}
+
+#[test]
+fn a_listing_that_grows_as_fast_as_its_positions_expire_ends_as_a_failure() {
+    let (notion, _listings) = long_listings();
+    expire_positions(&notion, Route::Search, |_begun| 3);
+    notion.on_request(|request, workspace| {
+        if request.route == Route::Search && request.start_cursor().is_none() {
+            workspace.add_top_page("New page");
+        }
+    });
+    let output = read_alone(&notion, "pages");
+    let message = output.error_of("pages")["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("A listing of Notion broke off"), "{message}");
 }
 
 #[test]
@@ -205,6 +298,7 @@ fn a_listing_that_never_recovers_fails_its_stream_and_no_other() {
         (Fault::RepeatedCursor, "transient_error", "A listing of Notion broke off"),
         (Fault::HasMoreWithoutCursor, "transient_error", "A listing of Notion broke off"),
         (Fault::EmptyPage, "transient_error", "A listing of Notion broke off"),
+        (Fault::Standstill, "transient_error", "A listing of Notion broke off"),
         (Fault::InvalidCursor, "transient_error", "A listing of Notion broke off"),
     ];
     for (fault, failure_type, message) in cases {
