@@ -245,6 +245,20 @@ fn a_listing_that_grows_as_fast_as_its_positions_expire_ends_as_a_failure() {
 }
 
 #[test]
+fn positions_are_used_before_they_expire() {
+    let mut workspace = sample_workspace();
+    workspace.settings.max_page_size = 3;
+    // Several times what the other workers send between two requests of one, and a part of all requests.
+    workspace.settings.cursor_lifetime = CursorLifetime::Requests(40);
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).read();
+    output.assert_complete();
+    assert_eq!(restarts(&output), 0);
+    assert!(notion.requests().len() > 80, "{}", notion.requests().len());
+    notion.edit(|workspace| assert_reads_everything(&output, workspace));
+}
+
+#[test]
 fn a_wrong_content_type_does_not_matter() {
     let notion = sample();
     let user = r#"{"object":"user","id":"0b9a5e0a-5e0a-4e0a-8e0a-0b9a5e0a5e0a","name":"U"}"#;
