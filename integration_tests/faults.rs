@@ -343,6 +343,41 @@ fn silence_ends_as_a_failure_that_may_pass() {
     assert!(output.error_of("users")["message"].as_str().unwrap().contains("did not answer in time"));
 }
 
+/// A body that comes in pieces, each in time, and as a whole too late.
+const TRICKLE: Fault = Fault::SlowBody { chunk_delay: Duration::from_millis(150) };
+
+/// A connector whose attempts may take a second, and whose answers may pause for most of it.
+fn in_a_second(notion: &FakeNotion) -> Connector {
+    Connector::new(notion).streams(&["users"]).with_settings(|settings| {
+        settings.timeouts.read = Duration::from_millis(900);
+        settings.timeouts.attempt = Duration::from_secs(1);
+        settings.retry.max_retries = 1;
+    })
+}
+
+#[test]
+fn a_body_that_trickles_is_asked_for_again() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    notion.fail(Route::Users, TRICKLE);
+    let output = in_a_second(&notion).read();
+    output.assert_complete();
+    let requests = notion.requests();
+    assert_eq!(requests.len(), 2);
+    let waited = requests[1].at - requests[0].at;
+    assert!(waited >= Duration::from_millis(950), "{waited:?}");
+    assert!(output.logs().iter().any(|(level, text)| level == "WARN" && text.contains("no answer in time")));
+}
+
+#[test]
+fn bodies_that_always_trickle_end_as_a_failure_that_may_pass() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    notion.fail_always(Route::Users, TRICKLE);
+    let output = in_a_second(&notion).read();
+    assert_eq!(failures(&output), failed_alike(&["users"], "transient_error"));
+    assert!(output.error_of("users")["message"].as_str().unwrap().contains("did not answer in time"));
+    assert_eq!(notion.requests().len(), 2);
+}
+
 #[test]
 fn without_search_only_users_are_complete() {
     let output = read_failing(Route::Search, Fault::status(503));
