@@ -1,9 +1,9 @@
 //! Answers that go wrong, one kind at a time: either nothing is lost, or the stream says what is missing.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use fake_notion::{FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
+use fake_notion::{CursorLifetime, FakeNotion, Fault, Route, Workspace, sample::sample_workspace};
 use serde_json::{Value, json};
 use source_notion::streams::RawObject;
 
@@ -132,7 +132,7 @@ fn a_fault_that_passes_loses_nothing() {
 #[test]
 fn a_list_that_stumbles_loses_nothing() {
     let lists = [Fault::InvalidCursor, Fault::RepeatedCursor, Fault::HasMoreWithoutCursor];
-    let lists = lists.into_iter().chain([Fault::EmptyPage, Fault::DuplicateResults]);
+    let lists = lists.into_iter().chain([Fault::EmptyPage, Fault::Standstill, Fault::DuplicateResults]);
     let routes: Vec<Route> = used_routes()
         .into_iter()
         .filter(|route| !matches!(route, Route::Page(_) | Route::Database(_) | Route::DataSource(_)))
@@ -149,6 +149,113 @@ fn a_list_that_stumbles_loses_nothing() {
             assert!(output.id_counts(stream).values().all(|count| *count == 1), "{fault:?} repeats {stream}");
         }
     }
+}
+
+/// Lets the positions of a route expire at the page of a listing that `last_page` says, given how often it was begun.
+fn expire_positions(notion: &FakeNotion, route: Route, last_page: fn(usize) -> usize) {
+    let counts = Mutex::new((0, 0));
+    notion.on_request(move |request, workspace| {
+        if !route.covers(request.route) {
+            return;
+        }
+        let (begun, page) = &mut *counts.lock().unwrap();
+        if request.start_cursor().is_none() {
+            (*begun, *page) = (*begun + 1, 0);
+        }
+        *page += 1;
+        let further_requests = if *page > last_page(*begun) { 0 } else { 1_000 };
+        workspace.settings.cursor_lifetime = CursorLifetime::Requests(further_requests);
+    });
+}
+
+/// A workspace with listings of forty result pages, and these: their routes and streams.
+fn long_listings() -> (FakeNotion, [(Route, &'static str); 4]) {
+    let mut workspace = Workspace::new();
+    workspace.settings.max_page_size = 2;
+    let pages = (0..80).map(|_page| {
+        workspace.add_person("Person", None);
+        workspace.add_top_page("Page")
+    });
+    let page = pages.last().unwrap();
+    for _result in 0..80 {
+        workspace.append_text(page, "paragraph", "text");
+        workspace.add_comment(page, "comment");
+    }
+    let listings = [
+        (Route::Users, "users"),
+        (Route::Search, "pages"),
+        (Route::BlockChildren(Some(page)), "blocks"),
+        (Route::Comments(Some(page)), "comments"),
+    ];
+    (FakeNotion::start_blocking(workspace), listings)
+}
+
+/// How often listings were started again.
+fn restarts(output: &SyncOutput) -> usize {
+    output.logs().iter().filter(|(_level, text)| text.contains("A listing starts again")).count()
+}
+
+/// Reads a stream with nobody else's requests in between.
+fn read_alone(notion: &FakeNotion, stream: &str) -> SyncOutput {
+    Connector::new(notion).with_config("num_workers", json!(1)).streams(&[stream]).read()
+}
+
+#[test]
+fn a_listing_whose_positions_expire_now_and_then_is_read_to_its_end() {
+    for kind in 0..4 {
+        // GIVEN positions that expire four pages farther each time
+        let (notion, listings) = long_listings();
+        let (route, stream) = listings[kind];
+        expire_positions(&notion, route, |begun| begun * 4);
+        // WHEN
+        let output = read_alone(&notion, stream);
+        // THEN
+        output.assert_complete();
+        let counts = output.id_counts(stream);
+        assert!(counts.len() >= 80 && counts.values().all(|count| *count == 1), "{stream}: {counts:?}");
+        assert!(restarts(&output) >= 8, "{stream}: {}", restarts(&output));
+    }
+}
+
+#[test]
+fn a_listing_that_gets_no_farther_ends_as_a_failure() {
+    for kind in 0..4 {
+        let (notion, listings) = long_listings();
+        let (route, stream) = listings[kind];
+        expire_positions(&notion, route, |_begun| 3);
+        let output = read_alone(&notion, stream);
+        let message = output.error_of(stream)["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("A listing of Notion broke off"), "{stream}: {message}");
+        assert_eq!(restarts(&output), 6, "{stream}");
+    }
+}
+
+#[test]
+fn a_listing_that_grows_as_fast_as_its_positions_expire_ends_as_a_failure() {
+    let (notion, _listings) = long_listings();
+    expire_positions(&notion, Route::Search, |_begun| 3);
+    notion.on_request(|request, workspace| {
+        if request.route == Route::Search && request.start_cursor().is_none() {
+            workspace.add_top_page("New page");
+        }
+    });
+    let output = read_alone(&notion, "pages");
+    let message = output.error_of("pages")["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("A listing of Notion broke off"), "{message}");
+}
+
+#[test]
+fn positions_are_used_before_they_expire() {
+    let mut workspace = sample_workspace();
+    workspace.settings.max_page_size = 3;
+    // Several times what the other workers send between two requests of one, and a part of all requests.
+    workspace.settings.cursor_lifetime = CursorLifetime::Requests(40);
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).read();
+    output.assert_complete();
+    assert_eq!(restarts(&output), 0);
+    assert!(notion.requests().len() > 80, "{}", notion.requests().len());
+    notion.edit(|workspace| assert_reads_everything(&output, workspace));
 }
 
 #[test]
@@ -205,6 +312,7 @@ fn a_listing_that_never_recovers_fails_its_stream_and_no_other() {
         (Fault::RepeatedCursor, "transient_error", "A listing of Notion broke off"),
         (Fault::HasMoreWithoutCursor, "transient_error", "A listing of Notion broke off"),
         (Fault::EmptyPage, "transient_error", "A listing of Notion broke off"),
+        (Fault::Standstill, "transient_error", "A listing of Notion broke off"),
         (Fault::InvalidCursor, "transient_error", "A listing of Notion broke off"),
     ];
     for (fault, failure_type, message) in cases {
@@ -233,6 +341,41 @@ fn silence_ends_as_a_failure_that_may_pass() {
     let output = read_failing(Route::Users, Fault::Silence);
     assert_eq!(failures(&output), failed_alike(&["users"], "transient_error"));
     assert!(output.error_of("users")["message"].as_str().unwrap().contains("did not answer in time"));
+}
+
+/// A body that comes in pieces, each in time, and as a whole too late.
+const TRICKLE: Fault = Fault::SlowBody { chunk_delay: Duration::from_millis(150) };
+
+/// A connector whose attempts may take a second, and whose answers may pause for most of it.
+fn in_a_second(notion: &FakeNotion) -> Connector {
+    Connector::new(notion).streams(&["users"]).with_settings(|settings| {
+        settings.timeouts.read = Duration::from_millis(900);
+        settings.timeouts.attempt = Duration::from_secs(1);
+        settings.retry.max_retries = 1;
+    })
+}
+
+#[test]
+fn a_body_that_trickles_is_asked_for_again() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    notion.fail(Route::Users, TRICKLE);
+    let output = in_a_second(&notion).read();
+    output.assert_complete();
+    let requests = notion.requests();
+    assert_eq!(requests.len(), 2);
+    let waited = requests[1].at - requests[0].at;
+    assert!(waited >= Duration::from_millis(950), "{waited:?}");
+    assert!(output.logs().iter().any(|(level, text)| level == "WARN" && text.contains("no answer in time")));
+}
+
+#[test]
+fn bodies_that_always_trickle_end_as_a_failure_that_may_pass() {
+    let notion = FakeNotion::start_blocking(sample_workspace());
+    notion.fail_always(Route::Users, TRICKLE);
+    let output = in_a_second(&notion).read();
+    assert_eq!(failures(&output), failed_alike(&["users"], "transient_error"));
+    assert!(output.error_of("users")["message"].as_str().unwrap().contains("did not answer in time"));
+    assert_eq!(notion.requests().len(), 2);
 }
 
 #[test]

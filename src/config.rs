@@ -144,23 +144,16 @@ impl Config {
             .map_err(|error| ConfigError::NotJson { line: error.line(), column: error.column() })?;
         let Value::Object(raw) = value else { return Err(ConfigError::NotAnObject) };
         let whole =
-            |field, name, default, bounds: std::ops::RangeInclusive<u64>, expected| match present(&raw, name)
-            {
+            |field, default, bounds: std::ops::RangeInclusive<u64>, expected| match present(&raw, field) {
                 None => Ok(default),
                 Some(value) => value
                     .as_u64()
                     .filter(|number| bounds.contains(number))
                     .ok_or(ConfigError::Invalid { field, expected }),
             };
-        let num_workers = whole(
-            "num_workers",
-            "num_workers",
-            DEFAULT_WORKERS,
-            1..=MAX_WORKERS,
-            "a whole number from 1 to 25",
-        )?;
+        let num_workers =
+            whole("num_workers", DEFAULT_WORKERS, 1..=MAX_WORKERS, "a whole number from 1 to 25")?;
         let lookback = whole(
-            "lookback_minutes",
             "lookback_minutes",
             DEFAULT_LOOKBACK_MINUTES,
             0..=MAX_LOOKBACK_MINUTES,
@@ -305,8 +298,10 @@ fn api_url(config: &Map<String, Value>, is_cloud: bool) -> Result<Url, ConfigErr
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address: Option<IpAddr> = host.parse().ok();
-    let is_local_name = host == "localhost" || host.ends_with(".localhost");
-    let is_loopback = is_local_name || address.is_some_and(|address| address.is_loopback());
+    // A name with a dot at its end is the same one.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_local_name = name == "localhost" || name.ends_with(".localhost");
+    let is_loopback = name == "localhost" || address.is_some_and(|address| address.is_loopback());
     match url.scheme() {
         "https" if is_cloud && (is_local_name || address.is_some_and(is_private)) => {
             Err(ConfigError::ApiUrl("it names a private address; leave it out"))
@@ -319,19 +314,28 @@ fn api_url(config: &Map<String, Value>, is_cloud: bool) -> Result<Url, ConfigErr
     }
 }
 
-/// Whether an address is not one of the public internet.
+/// Whether an address is not one of the public internet
+/// (<https://www.iana.org/assignments/iana-ipv4-special-registry>, and the same for IPv6).
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            let is_shared = first == 100 && (64..128).contains(&second);
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || is_shared
+            let is_special =
+                matches!(v4.octets(), [0 | 127 | 224.., ..] | [100, 64..=127, ..] | [198, 18 | 19, ..]);
+            is_special || v4.is_private() || v4.is_link_local() || v4.octets().starts_with(&[192, 0, 0])
         }
-        IpAddr::V6(v6) => {
-            let is_inner =
-                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local();
-            is_inner || v6.to_ipv4().is_some_and(|v4| is_private(IpAddr::V4(v4)))
-        }
+        IpAddr::V6(v6) => match v6.segments() {
+            // Unspecified, loopback, and IPv4 addresses in two notations.
+            [0, ..] => v6.to_ipv4().is_none_or(|v4| is_private(v4.into())),
+            // IPv4 addresses behind a translator.
+            [0x64, 0xff9b, 0, .., seventh, eighth] => {
+                let [[a, b], [c, d]] = [seventh, eighth].map(u16::to_be_bytes);
+                is_private(IpAddr::from([a, b, c, d]))
+            }
+            // Behind a translator of one network; unique local; link-local, site-local and multicast.
+            [first, second, ..] => {
+                (first, second) == (0x64, 0xff9b) || matches!(first, 0xfc00..=0xfdff | 0xfe80..)
+            }
+        },
     }
 }
 
@@ -428,21 +432,36 @@ mod tests {
 
     #[test]
     fn a_cloud_refuses_private_addresses_and_http() {
-        let refused = [
-            "http://127.0.0.1:1",
-            "https://10.0.0.1",
-            "https://localhost",
-            "https://[::1]",
-            "https://[fd00::1]",
-            "https://169.254.169.254",
-            "https://100.64.0.1",
-            "https://[::ffff:10.0.0.1]",
-        ];
-        for url in refused {
-            let config = with("api_url", json!(url)).to_string();
-            assert!(Config::parse(&config, now(), true).is_err(), "{url}");
+        let refused = "http://127.0.0.1:1 http://example.com https://localhost https://LOCALHOST.:8443 \
+            https://api.localhost. https://127.1 https://2130706433 https://0x7f.0.0.1. \
+            https://0.0.0.0 https://0.1.2.3 https://10.0.0.1 https://100.64.0.1 \
+            https://100.127.255.255 https://169.254.169.254 https://172.16.0.1 https://172.31.255.255 \
+            https://192.0.0.8 https://192.168.1.1 https://198.18.0.1 https://224.0.0.1 \
+            https://240.0.0.1 https://255.255.255.255 https://[::] https://[::1] \
+            https://[::ffff:10.0.0.1] https://[::ffff:7f00:1] https://[::127.0.0.1] \
+            https://[64:ff9b::a00:1] https://[64:ff9b:1::808:808] https://[fc00::1] https://[fd00::1] https://[fdff::1] \
+            https://[fe80::1] https://[febf::1] https://[fec0::1] https://[ff02::1]";
+        let is_accepted = |url| Config::parse(&with("api_url", json!(url)).to_string(), now(), true).is_ok();
+        for url in refused.split(' ') {
+            assert!(!is_accepted(url), "{url}");
         }
-        for url in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://10.0.0.1"] {
+        let public = "https://api.notion.com https://localhost.example.com https://notlocalhost https://8.8.8.8 \
+            https://100.63.255.255 https://100.128.0.1 https://172.32.0.1 https://192.0.1.1 \
+            https://[2606:4700::1] https://[::ffff:8.8.8.8] https://[64:ff9b::808:808]";
+        for url in public.split(' ') {
+            assert!(is_accepted(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn plain_http_goes_to_loopback_only() {
+        let refused =
+            ["http://api.localhost", "http://[::ffff:127.0.0.1]", "http://0.0.0.0", "http://10.0.0.1"];
+        for url in refused {
+            assert!(parse(&with("api_url", json!(url))).is_err(), "{url}");
+        }
+        let accepted = ["http://127.0.0.1:1", "http://localhost:1", "http://localhost.", "http://[::1]:1"];
+        for url in accepted.into_iter().chain(["https://10.0.0.1", "https://localhost"]) {
             assert!(parse(&with("api_url", json!(url))).is_ok(), "{url}");
         }
     }
@@ -454,6 +473,8 @@ mod tests {
         let config = parse(&config).unwrap();
         let shown = format!("{config:?} {:?}", config.token_replacement());
         assert!(!shown.contains("hidden"), "{shown}");
+        let secrets: Vec<&str> = config.credentials.secrets().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(secrets, ["hidden_2", "hidden_1", "hidden_3"]);
     }
 
     #[test]

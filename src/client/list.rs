@@ -1,6 +1,6 @@
 //! Pagination: a listing ends at `has_more: false` and at nothing else.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt, hash::BuildHasher};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,11 +17,14 @@ const MAX_PAGE_SIZE: u32 = 100;
 /// Below this a smaller page does not make a slow query faster.
 const MIN_PAGE_SIZE: u32 = 10;
 
-/// After so many empty pages in a row a listing is taken to be endless.
-const MAX_EMPTY_PAGES: u32 = 200;
+/// After so many result pages in a row without anything new a listing is taken to be endless.
+const MAX_IDLE_PAGES: u32 = 200;
 
-/// How often a listing whose positions expire is started again.
-const MAX_RESTARTS: u32 = 5;
+/// How often in a row a listing whose positions expire is started again without anything new in between.
+const MAX_IDLE_RESTARTS: u32 = 5;
+
+/// How often it is started again at all: it may grow as fast as its positions expire.
+const MAX_RESTARTS: u32 = 100;
 
 /// Which objects to list.
 #[derive(Clone, Debug)]
@@ -156,6 +159,9 @@ impl ResultPage {
 }
 
 /// A listing being read, one result page after the other.
+///
+/// Unless it has a single page, it remembers every result and, since its last restart, every position: as much as the
+/// listing has, for one that goes on without anything new ends.
 #[derive(Debug)]
 pub struct Listing {
     client: NotionClient,
@@ -163,15 +169,23 @@ pub struct Listing {
     page_size: u32,
     start_cursor: Option<String>,
     used_cursors: HashSet<String>,
+    /// What was returned.
+    seen: HashSet<Uuid>,
+    /// What the result page just returned brought, less what was asked for with [`Self::is_new`].
+    new: HashSet<Uuid>,
     restarts: u32,
-    /// Empty result pages since the last one that was not.
-    empty_pages: u32,
+    /// Restarts since the last one that something new came before.
+    idle_restarts: u32,
+    /// How much was seen at the last restart.
+    seen_at_restart: usize,
+    results_since_restart: usize,
+    pages_since_restart: u32,
+    /// Result pages since the last one that was of use.
+    idle_pages: u32,
     is_done: bool,
     is_single_page: bool,
-    pages_since_restart: u32,
     /// Notion cut it where nobody expects that.
     is_cut: bool,
-    seen: HashSet<Uuid>,
 }
 
 impl Listing {
@@ -182,20 +196,24 @@ impl Listing {
             page_size: MAX_PAGE_SIZE,
             start_cursor: None,
             used_cursors: HashSet::new(),
+            seen: HashSet::new(),
+            new: HashSet::new(),
             restarts: 0,
-            empty_pages: 0,
+            idle_restarts: 0,
+            seen_at_restart: 0,
+            results_since_restart: 0,
+            pages_since_restart: 0,
+            idle_pages: 0,
             is_done: false,
             is_single_page: false,
-            pages_since_restart: 0,
             is_cut: false,
-            seen: HashSet::new(),
         }
     }
 
     /// Returns the next result page, or none after the last.
     ///
-    /// When the position expires or repeats, the listing starts again from its beginning a bounded number of
-    /// times; [`Self::is_new`] tells what was seen before.
+    /// When the position expires or repeats, the listing starts again from its beginning, a bounded number of times
+    /// and of times without progress; [`Self::is_new`] tells what was seen before.
     pub async fn next(&mut self) -> Result<Option<ResultPage>, ListError> {
         if self.is_cut {
             return Err(ListError::Cut { path: self.request.path().to_owned() });
@@ -205,6 +223,10 @@ impl Listing {
                 Ok(page) => {
                     self.is_cut = page.is_incomplete && !self.request.is_query;
                     self.pages_since_restart = self.pages_since_restart.saturating_add(1);
+                    self.is_single_page = !page.has_more && self.start_cursor.is_none() && self.restarts == 0;
+                    if !self.is_single_page {
+                        self.remember(&page);
+                    }
                     if let Some(cause) = self.advance(&page) {
                         self.restart(cause)?;
                     }
@@ -226,9 +248,27 @@ impl Listing {
         self.restarts > 0 && self.pages_since_restart == 1
     }
 
-    /// Whether this id was not yet returned by this listing.
+    /// Whether the result page just returned is the first to have this id, and it was not asked for before.
     pub fn is_new(&mut self, id: Uuid) -> bool {
-        self.is_single_page || self.seen.insert(id)
+        self.is_single_page || self.new.remove(&id)
+    }
+
+    /// Takes in what a page brings, and whether that is something.
+    fn remember(&mut self, page: &ResultPage) {
+        self.new.clear();
+        for result in page.results().flatten() {
+            // Entries of a property have no id of their own.
+            let id = result
+                .id("id")
+                .unwrap_or_else(|| Uuid::from_u64_pair(0, self.seen.hasher().hash_one(result.to_json())));
+            if self.seen.insert(id) {
+                self.new.insert(id);
+            }
+        }
+        self.results_since_restart += page.results.len();
+        // After a restart everything seen comes again, and that is no standstill.
+        let comes_again = page.results.len() > 0 && self.results_since_restart <= self.seen.len();
+        self.idle_pages = if comes_again || !self.new.is_empty() { 0 } else { self.idle_pages + 1 };
     }
 
     async fn page(&mut self) -> Result<ResultPage, ListError> {
@@ -248,7 +288,6 @@ impl Listing {
 
     /// Moves behind the page; returns why that is not possible.
     fn advance(&mut self, page: &ResultPage) -> Option<&'static str> {
-        self.is_single_page = !page.has_more && self.start_cursor.is_none() && self.restarts == 0;
         if !page.has_more {
             self.is_done = true;
             return None;
@@ -259,9 +298,8 @@ impl Listing {
         if !self.used_cursors.insert(next.clone()) {
             return Some("a position was given twice");
         }
-        self.empty_pages = if page.results.len() == 0 { self.empty_pages + 1 } else { 0 };
-        if self.empty_pages > MAX_EMPTY_PAGES {
-            return Some("page after page was empty");
+        if self.idle_pages > MAX_IDLE_PAGES {
+            return Some("page after page brought nothing new");
         }
         self.start_cursor = Some(next.clone());
         None
@@ -269,14 +307,18 @@ impl Listing {
 
     fn restart(&mut self, cause: &'static str) -> Result<(), ListError> {
         let path = self.request.path();
-        if self.restarts == MAX_RESTARTS {
+        let is_idle = self.seen.len() == self.seen_at_restart;
+        self.idle_restarts = if is_idle { self.idle_restarts + 1 } else { 0 };
+        if self.idle_restarts > MAX_IDLE_RESTARTS || self.restarts == MAX_RESTARTS {
             return Err(ListError::Broken { path: path.to_owned(), restarts: self.restarts, cause });
         }
         self.restarts += 1;
+        self.seen_at_restart = self.seen.len();
+        self.results_since_restart = 0;
         self.pages_since_restart = 0;
         warn!(path, restart = self.restarts, "A listing starts again because {cause}.");
         self.start_cursor = None;
-        self.empty_pages = 0;
+        self.idle_pages = 0;
         self.used_cursors.clear();
         Ok(())
     }

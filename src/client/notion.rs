@@ -162,6 +162,12 @@ impl NotionClient {
         self.send(|_failure| request.clone(), |body| check_object(&body).map(|()| body)).await
     }
 
+    /// Waits until a token pair that is under way is told, but no longer than this; for the end of a run.
+    pub async fn finish_exchange(&self, limit: Duration) {
+        // Whether it came in time makes no difference any more.
+        drop(timeout(limit, self.shared.exchange.lock()).await);
+    }
+
     /// Sends a request until `accept` takes its answer or it has failed for good.
     ///
     /// `build` makes each attempt, knowing why the one before failed.
@@ -335,12 +341,6 @@ impl NotionClient {
         exchange.await.unwrap_or_else(|error| {
             panic::resume_unwind(error.try_into_panic().expect("nobody aborts the task"))
         })
-    }
-
-    /// Waits until a token pair that is under way is told, but no longer than this; for the end of a run.
-    pub async fn finish_exchange(&self, limit: Duration) {
-        // Whether it came in time makes no difference any more.
-        drop(timeout(limit, self.shared.exchange.lock()).await);
     }
 
     fn count(&self, change: impl FnOnce(&mut RequestCounts)) {

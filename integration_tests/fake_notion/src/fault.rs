@@ -66,6 +66,8 @@ pub enum Fault {
     HasMoreWithoutCursor,
     /// No results, and a `next_cursor` that continues at the same position.
     EmptyPage,
+    /// The real results, and a new `next_cursor` that continues at the same position.
+    Standstill,
     /// The real results, preceded by those of the page before, or by themselves on a first page; not for the
     /// entries of a property, which have no ids to tell them by.
     DuplicateResults,
@@ -147,7 +149,11 @@ impl Fault {
     pub(crate) fn is_about_lists(&self) -> bool {
         matches!(
             self,
-            Self::RepeatedCursor | Self::HasMoreWithoutCursor | Self::EmptyPage | Self::DuplicateResults
+            Self::RepeatedCursor
+                | Self::HasMoreWithoutCursor
+                | Self::EmptyPage
+                | Self::Standstill
+                | Self::DuplicateResults
         )
     }
 

@@ -246,10 +246,12 @@ impl Session {
                 set_next(list, Some(next));
             }
             Some(Fault::HasMoreWithoutCursor) => set_next(list, None),
-            Some(Fault::EmptyPage) => {
+            Some(fault @ (Fault::EmptyPage | Fault::Standstill)) => {
                 let alias = self.cursors.new_id().to_string();
                 self.aliases.insert(alias.clone(), call.start_cursor().map(str::to_owned));
-                list["results"] = Value::Array(Vec::new());
+                if matches!(fault, Fault::EmptyPage) {
+                    list["results"] = Value::Array(Vec::new());
+                }
                 set_next(list, Some(alias));
                 return;
             }

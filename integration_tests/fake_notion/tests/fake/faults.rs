@@ -121,6 +121,8 @@ fn faults_of_lists_wait_for_the_request_that_they_fit() {
 
     client.fake.fail_times(Route::BlockChildren(None), Fault::EmptyPage, 2);
     assert_eq!(ids(&client.drain(&path, None, 2)), blocks);
+    client.fake.fail(Route::BlockChildren(None), Fault::Standstill);
+    assert_eq!(ids(&client.drain(&path, None, 5)), [blocks.clone(), blocks].concat());
 }
 
 #[test]
