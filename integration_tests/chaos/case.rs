@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     plan::{Fate, Plan, Random, faults, some_streams},
     program::{known, run},
-    workspace::{edit, workspace},
+    workspace::{edit, edit_meanwhile, workspace},
 };
 use crate::{
     invariants::{Truth, everything, outdated, step_back},
@@ -118,7 +118,7 @@ impl Case {
             let number = count.fetch_add(1, Ordering::Relaxed);
             let mut random = random.lock().unwrap();
             if random.happens(edit_percent) {
-                edit(workspace, &mut random, start, hides);
+                edit_meanwhile(workspace, &mut random, start, hides);
             }
             if let Fate::SignalAtRequest(name, at) = fate
                 && number == at

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use fake_notion::{
-    SyncedCopies, Workspace,
+    CursorMeaning, SyncedCopies, Workspace,
     generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
 };
 
 use super::plan::Random;
+use crate::invariants::shortens_listings;
 
 pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) -> Workspace {
     let mut workspace = generated_workspace(GenerateOptions {
@@ -28,6 +29,9 @@ pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) ->
     let settings = &mut workspace.settings;
     settings.max_page_size = random.pick(&[1, 2, 3, 10, 100]);
     settings.gzip = random.happens(50);
+    if random.happens(30) {
+        settings.cursor_meaning = CursorMeaning::ResultCount;
+    }
     settings.synced_copies =
         random.pick(&[SyncedCopies::NotFound, SyncedCopies::Empty, SyncedCopies::Content]);
     if random.happens(30) {
@@ -81,6 +85,21 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
                 _ => {}
             }
         }
+    }
+}
+
+/// The same while listings are being read.
+pub(super) fn edit_meanwhile(
+    workspace: &mut Workspace,
+    random: &mut Random,
+    start: DateTime<Utc>,
+    hides: bool,
+) {
+    let before = workspace.clone();
+    edit(workspace, random, start, hides);
+    let counts = workspace.settings.cursor_meaning == CursorMeaning::ResultCount;
+    if counts && shortens_listings(&before, workspace) {
+        *workspace = before;
     }
 }
 
