@@ -250,18 +250,11 @@ fn check(script: &Script) {
         notion.clear_faults();
     }
 
-    // WHEN one run completes; one that resumes does not ask the pages that were done for comments again, so those
-    // made since then come with the next one
+    // WHEN one run completes
     let began = Utc::now() - TimeDelta::minutes(1);
-    let resumes = received.state.to_string().contains("\"resume\"");
-    let mut last = connector(&notion, script, &script.selection, &received.state).read();
+    let last = connector(&notion, script, &script.selection, &received.state).read();
     last.assert_complete();
     received.take(&last, None);
-    if resumes && script.selection.contains(&"comments") {
-        last = connector(&notion, script, &script.selection, &received.state).read();
-        last.assert_complete();
-        received.take(&last, None);
-    }
 
     // THEN everything was received, as it is
     let fresh = connector(&notion, script, &script.selection, &Value::Null).read();
