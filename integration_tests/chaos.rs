@@ -1,10 +1,10 @@
 //! Chaos: random faults, edits, kills and slow or closed outputs over random workspaces, and nothing is lost.
 //!
-//! Each case reads a small workspace a few times under disturbances, with a clock of its own, and then in peace: once
-//! to finish what is unfinished, and once more, because new comments in pages that an unfinished read had done are
-//! read by the sync after the one that finishes it. What a platform would have kept of all these reads must hold every object that a read from scratch shows,
-//! as it is now. Whatever a read printed after its last state counts as lost, and so does, now and then, whatever
-//! it printed after an earlier one.
+//! Each case reads a small workspace a few times under disturbances, with a clock of its own, and then once in peace.
+//! What a platform would have kept of all these reads must hold every object that a read from scratch shows, as it is
+//! now, new comments on pages that were done before included; and that read must show what the workspace holds. A
+//! platform keeps what came before a stream's last state, and now and then only what came before an earlier one.
+//! Streams are selected and left out between reads, their states are kept, and no state may step back.
 //!
 //! `cargo test chaos` runs a few cases, as many as it can in a bounded time. `CHAOS_CASES=1000 cargo test chaos` runs
 //! exactly so many, `CHAOS_SEED=7` starts with that case: a failure names its seed. The order of requests is the

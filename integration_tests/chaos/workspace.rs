@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use fake_notion::{
-    SyncedCopies, Workspace,
+    CursorMeaning, SyncedCopies, Workspace,
     generate::{EditDone, Extras, GenerateOptions, generated_workspace, random_edit, random_extra_edit},
 };
+use uuid::Uuid;
 
 use super::plan::Random;
+use crate::invariants::shortens_listings;
 
 pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) -> Workspace {
     let mut workspace = generated_workspace(GenerateOptions {
@@ -28,6 +30,9 @@ pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) ->
     let settings = &mut workspace.settings;
     settings.max_page_size = random.pick(&[1, 2, 3, 10, 100]);
     settings.gzip = random.happens(50);
+    if random.happens(30) {
+        settings.cursor_meaning = CursorMeaning::ResultCount;
+    }
     settings.synced_copies =
         random.pick(&[SyncedCopies::NotFound, SyncedCopies::Empty, SyncedCopies::Content]);
     if random.happens(30) {
@@ -39,8 +44,11 @@ pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) ->
         }
     }
     for (data_source, _time) in workspace.visible_data_sources() {
-        if hides && random.happens(10) {
+        if hides && random.happens(20) {
             workspace.hide_from_search(data_source);
+            for (row, _time, _archived) in workspace.visible_rows(data_source) {
+                workspace.hide_from_search(row);
+            }
         }
     }
     workspace
@@ -74,6 +82,7 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
                 EditDone::PageAdded { page } if hides && random.happens(30) => {
                     workspace.hide_from_search(page);
                 }
+                EditDone::RowAdded { row } => hide_with_its_source(workspace, row),
                 EditDone::CommentAdded { comment } => {
                     let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
                     into_scope(workspace, found.unwrap().page_id, start);
@@ -84,8 +93,31 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
     }
 }
 
+/// The same while listings are being read.
+pub(super) fn edit_meanwhile(
+    workspace: &mut Workspace,
+    random: &mut Random,
+    start: DateTime<Utc>,
+    hides: bool,
+) {
+    let before = workspace.clone();
+    edit(workspace, random, start, hides);
+    let counts = workspace.settings.cursor_meaning == CursorMeaning::ResultCount;
+    if counts && shortens_listings(&before, workspace) {
+        *workspace = before;
+    }
+}
+
+/// Search that does not list a data source does not list its rows either.
+fn hide_with_its_source(workspace: &mut Workspace, row: Uuid) {
+    let source = workspace.page_infos().into_iter().find(|page| page.id == row).unwrap().data_source;
+    if source.is_some_and(|source| workspace.is_hidden_from_search(source)) {
+        workspace.hide_from_search(row);
+    }
+}
+
 /// Comments on a page from before the start date are not synced; this one gets edited then.
-fn into_scope(workspace: &mut Workspace, page: uuid::Uuid, start: DateTime<Utc>) {
+fn into_scope(workspace: &mut Workspace, page: Uuid, start: DateTime<Utc>) {
     if workspace.last_edited_time(page).is_some_and(|time| time < start) {
         let now = workspace.now();
         workspace.touch(page, now);

@@ -156,6 +156,11 @@ impl Workspace {
         Self::properties(self.known(id))
     }
 
+    /// Whether search never lists an object.
+    pub fn is_hidden_from_search(&self, id: Uuid) -> bool {
+        self.node(id).is_some_and(|node| node.hidden_from_search)
+    }
+
     /// The database of a data source.
     pub fn database_of(&self, data_source: Uuid) -> Option<Uuid> {
         self.node(data_source)?.parent.id()
