@@ -218,6 +218,7 @@ fn denied_comments_stop_their_stream_at_its_old_cursor_for_the_capability_is_mis
     assert_eq!(error["failure_type"], "config_error");
     assert!(error["message"].as_str().unwrap().contains("\"Read comments\""), "{error}");
     assert_eq!(skipped(&output), []);
+    assert_eq!(output.logs().last().unwrap().1, output.report());
     assert_nothing_is_to_be_tried_again(&output, "comments");
     // No cursor: all of them are asked for again.
     let state = output.last_state("comments");

@@ -360,7 +360,8 @@ async fn read_streams(
     // The platform goes by the first failure, which was told with its stream; this one sums up.
     let failure =
         Failure { failure_type: first.failure_type, ..Error::Streams(names.join(", ")).to_failure() };
-    fail(emitter, &failure).await?;
+    // No LOG beside it: the last one is the report.
+    emitter.message(&AirbyteMessage::Error(failure.to_trace(None))).await?;
     Ok(Ok(FAILURE))
 }
 
