@@ -24,7 +24,7 @@ const MAX_IDLE_PAGES: u32 = 200;
 const MAX_IDLE_RESTARTS: u32 = 5;
 
 /// How often it is started again at all: it may grow as fast as its positions expire.
-const MAX_RESTARTS: u32 = 100;
+const MAX_RESTARTS: u32 = 20;
 
 /// Which objects to list.
 #[derive(Clone, Debug)]
