@@ -136,7 +136,10 @@ impl Case {
         let now = self.notion.edit(|workspace| workspace.now());
         let connector = self.connector.clone().streams(streams).state(self.states.clone());
         let mut command = connector.command(&impatient_program(), "read");
-        run(command.env("IMPATIENT_NOW", now.to_rfc3339()), fate, process)
+        run(command.env("IMPATIENT_NOW", now.to_rfc3339()), fate, process).map_err(|hang| {
+            let requests = self.notion.requests();
+            format!("{hang} after {} requests, the last: {:?}", requests.len(), requests.last())
+        })
     }
 
     /// Whether the end fits what happened.

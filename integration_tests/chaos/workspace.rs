@@ -30,6 +30,7 @@ pub(super) fn workspace(random: &mut Random, now: DateTime<Utc>, hides: bool) ->
     let settings = &mut workspace.settings;
     settings.max_page_size = random.pick(&[1, 2, 3, 10, 100]);
     settings.gzip = random.happens(50);
+    settings.query_result_cap = random.pick(&[10, 10_000]);
     if random.happens(30) {
         settings.cursor_meaning = CursorMeaning::ResultCount;
     }
@@ -79,8 +80,10 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
             match if kind < 6 { random_extra_edit(workspace, seed) } else { random_edit(workspace, seed) } {
                 // What comes back from the trash keeps its old times, and no listing of changes shows it.
                 EditDone::Restored { id } => workspace.trash(id),
-                EditDone::PageAdded { page } if hides && random.happens(30) => {
-                    workspace.hide_from_search(page);
+                EditDone::PageAdded { page: added } | EditDone::DataSourceAdded { data_source: added }
+                    if hides && random.happens(30) =>
+                {
+                    workspace.hide_from_search(added);
                 }
                 EditDone::RowAdded { row } => hide_with_its_source(workspace, row),
                 EditDone::CommentAdded { comment } => {
