@@ -22,6 +22,9 @@ use crate::{
     support::{Connector, SyncOutput, impatient_program, signal},
 };
 
+/// The most edits during one read. Each makes for further requests, and these would make for further edits for ever.
+const MOST_EDITS: usize = 60;
+
 /// One workspace, read again and again.
 pub(super) struct Case {
     seed: u64,
@@ -112,12 +115,13 @@ impl Case {
         let (fate, edit_percent, outage_at) = (plan.fate, plan.edit_percent, plan.outage_at);
         let (start, hides) = (self.start, self.hides);
         let process = Arc::clone(process);
-        let (count, random) = (AtomicUsize::new(0), Mutex::new(Random(self.random.number())));
+        let (count, edits) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let random = Mutex::new(Random(self.random.number()));
         self.notion.clear_requests();
         self.notion.on_request(move |_request, workspace| {
             let number = count.fetch_add(1, Ordering::Relaxed);
             let mut random = random.lock().unwrap();
-            if random.happens(edit_percent) {
+            if random.happens(edit_percent) && edits.fetch_add(1, Ordering::Relaxed) < MOST_EDITS {
                 edit_meanwhile(workspace, &mut random, start, hides);
             }
             if let Fate::SignalAtRequest(name, at) = fate

@@ -41,7 +41,8 @@ fn is_behind(stream: &str, state: &Value, before: &Value, is_last: bool) -> bool
         (_, _) if stream == "comments" => false,
         // With the end of a walk its position goes, and the cursor need not move.
         (None, Some(_)) => !is_last,
-        (after, before) => after < before,
+        (Some(after), Some(before)) => after.until < before.until || after.page < before.page,
+        (_, None) => false,
     }
 }
 
@@ -51,10 +52,18 @@ pub(crate) fn cursor(state: &Value) -> Option<DateTime<Utc>> {
     cursor.and_then(time)
 }
 
-/// How far an unfinished walk is: the run that did it, the last page's time and id.
-fn position(state: &Value) -> Option<(DateTime<Utc>, DateTime<Utc>, &str)> {
+/// How far an unfinished walk is.
+struct Position<'a> {
+    /// The time of the run that got there.
+    until: DateTime<Utc>,
+    /// The last page's time and id.
+    page: (DateTime<Utc>, &'a str),
+}
+
+fn position(state: &Value) -> Option<Position<'_>> {
     let resume = state.get("resume")?;
-    Some((time(&resume["until"])?, time(&resume["last_edited_time"])?, resume["id"].as_str()?))
+    let page = (time(&resume["last_edited_time"])?, resume["id"].as_str()?);
+    Some(Position { until: time(&resume["until"])?, page })
 }
 
 fn time(text: &Value) -> Option<DateTime<Utc>> {

@@ -155,9 +155,14 @@ pub(super) fn long_value(workspace: &mut Workspace, random: &mut Sequence, page:
         "relation" => ids.iter().map(|id| json!({"id": id.to_string()})).collect(),
         "people" => ids.iter().map(|id| json!({"object": "user", "id": id.to_string()})).collect(),
         _text => {
-            let mention = |(number, id): (usize, &Uuid)| match number % 2 {
-                0 => [rich_text::segment("with "), rich_text::mention_user(*id, "someone")],
-                _ => [rich_text::segment(" and "), rich_text::mention_page(*id, "some page")],
+            let mention = |(number, id): (usize, &Uuid)| {
+                let words = number.is_multiple_of(10).then(|| rich_text::segment(" with "));
+                let mention = if number % 2 == 0 {
+                    rich_text::mention_user(*id, "someone")
+                } else {
+                    rich_text::mention_page(*id, "some page")
+                };
+                words.into_iter().chain([mention])
             };
             ids.iter().enumerate().flat_map(mention).collect()
         }
