@@ -117,7 +117,8 @@ fn try_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<EditDone
         }
         _ => {
             let target = some_page(workspace, random)?;
-            if workspace.is_below(target, page) {
+            // Within its parent it would only change its place, perhaps under the eyes of who is listing from it on.
+            if workspace.is_below(target, page) || workspace.is_directly_below(page, target) {
                 return None;
             }
             workspace.move_page(page, Some(target));

@@ -86,6 +86,11 @@ impl Workspace {
         payload["synced_from"]["block_id"].as_str()?.parse().ok()
     }
 
+    /// Whether an object's parent is the other object.
+    pub(crate) fn is_directly_below(&self, id: Uuid, parent: Uuid) -> bool {
+        self.node(id).and_then(|node| node.parent.id()) == Some(parent)
+    }
+
     /// The parent under the kind that the object with this id has.
     pub(crate) fn parent_with_id(&self, id: Uuid) -> Parent {
         match self.nodes.get(&id).map(|node| node.kind) {
