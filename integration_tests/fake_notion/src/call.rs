@@ -62,6 +62,19 @@ impl Call {
         }
     }
 
+    /// What stays the same from one page of a listing to the next.
+    pub(crate) fn list_name(&self) -> String {
+        let mut name = self.path.clone();
+        for key in ["filter", "sort", "sorts", "query", "is_archived", "result_type"] {
+            if let Some(value) = self.field(key) {
+                name.push_str(key);
+                name.push_str(&value.to_string());
+            }
+        }
+        name.push_str(self.parameter("block_id").unwrap_or_default());
+        name
+    }
+
     /// Replaces the `start_cursor`.
     pub(crate) fn set_start_cursor(&mut self, cursor: Option<String>) {
         if self.method == "POST" {

@@ -54,7 +54,7 @@ pub(crate) struct Session {
     aliases: HashMap<String, Option<String>>,
     /// Made-up cursors that lead to themselves.
     circles: HashSet<String>,
-    /// The last results by path, kept only while a fault may repeat them.
+    /// The last results by listing, kept only while a fault may repeat them.
     previous: HashMap<String, Vec<Value>>,
 }
 
@@ -236,6 +236,7 @@ impl Session {
     /// Applies a fault of lists, and remembers the results for those that repeat them.
     fn distort(&mut self, list: &mut Value, call: &Call, sent: Option<String>, fault: Option<&Fault>) {
         let results = list["results"].as_array().cloned().unwrap_or_default();
+        let name = call.list_name();
         match fault {
             Some(Fault::RepeatedCursor) => {
                 let next = sent.unwrap_or_else(|| {
@@ -256,12 +257,12 @@ impl Session {
                 return;
             }
             Some(Fault::DuplicateResults) => {
-                let previous = self.previous.get(&call.path).filter(|_| sent.is_some()).unwrap_or(&results);
+                let previous = self.previous.get(&name).filter(|_| sent.is_some()).unwrap_or(&results);
                 list["results"] = previous.iter().chain(&results).cloned().collect();
             }
             _ => {}
         }
-        self.previous.insert(call.path.clone(), results);
+        self.previous.insert(name, results);
     }
 }
 

@@ -81,7 +81,7 @@ impl Context<'_> {
         let Some(cursor) = self.call.start_cursor() else {
             return Ok(Wanted { size, position: None, served: 0 });
         };
-        let list = self.list_name();
+        let list = self.call.list_name();
         match self.cursors.issued.get(cursor) {
             Some(issued) if issued.list == list && self.is_alive(issued.request, issued.at) => {
                 Ok(Wanted { size, position: Some(issued.position), served: issued.served })
@@ -135,7 +135,7 @@ impl Context<'_> {
         };
         let cursor = format!("{prefix}{}{suffix}", self.cursors.ids.id());
         let issued = Issued {
-            list: self.list_name(),
+            list: self.call.list_name(),
             position,
             served,
             request: self.call.number,
@@ -162,19 +162,6 @@ impl Context<'_> {
             CursorLifetime::Requests(lifetime) => self.call.number.saturating_sub(request) <= lifetime,
             CursorLifetime::Time(lifetime) => at.elapsed() <= lifetime,
         }
-    }
-
-    /// What must stay the same from one page of a listing to the next.
-    fn list_name(&self) -> String {
-        let mut name = self.call.path.clone();
-        for key in ["filter", "sort", "sorts", "query", "is_archived", "result_type"] {
-            if let Some(value) = self.call.field(key) {
-                name.push_str(key);
-                name.push_str(&value.to_string());
-            }
-        }
-        name.push_str(self.call.parameter("block_id").unwrap_or_default());
-        name
     }
 
     /// One page, from the wanted index on, of a list that is at hand as a whole.
