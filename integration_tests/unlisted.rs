@@ -160,6 +160,47 @@ fn a_data_source_that_a_stream_never_knew_is_read_from_the_start_although_asking
 }
 
 #[test]
+fn a_hidden_page_whose_values_and_whose_tree_both_failed_is_read_whole_and_remembered() {
+    // GIVEN a hidden page with a cut value, below another one, and everything about it fails
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let block = workspace.append_text(hidden, "paragraph", "text");
+    let comment = workspace.add_comment(hidden, "comment");
+    let entries: Vec<Value> = (0..30).map(|n| json!({"id": Uuid::from_u128(n).to_string()})).collect();
+    let relation = json!({"type": "relation", "relation": entries});
+    workspace.set_property_unstamped(hidden, "Relation", relation);
+    workspace.hide_from_search(hidden);
+    workspace.set_now(None);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    for route in
+        [Route::PageProperty(Some(hidden)), Route::BlockChildren(Some(hidden)), Route::Comments(Some(hidden))]
+    {
+        notion.fail_always(route, Fault::status(500));
+    }
+    let connector = Connector::new(&notion);
+    let streams = ["pages", "blocks", "comments"];
+    let mut state = json!([]);
+    assert_eq!(read(&connector, &streams, &mut state).exit_code, Some(1));
+
+    // WHEN nothing fails any more
+    notion.clear_faults();
+    let second = read(&connector, &streams, &mut state);
+
+    // THEN it comes whole, although it is older than all cursors, and its next edit is found
+    second.assert_complete();
+    assert!(contains(&second, "pages", hidden));
+    assert!(contains(&second, "blocks", block));
+    assert!(contains(&second, "comments", comment));
+    notion.edit(|workspace| workspace.edit_block_text(block, "new"));
+    let third = read(&connector, &streams, &mut state);
+    third.assert_complete();
+    assert!(contains(&third, "blocks", block));
+}
+
+#[test]
 fn what_no_listing_shows_is_forgotten_when_it_is_in_the_trash() {
     let mut workspace = Workspace::new();
     let page = workspace.add_top_page_at("Page", days_ago(20));

@@ -90,6 +90,8 @@ impl Run {
         let incomplete = incomplete.map(|stream| stream.retry().pages).unwrap_or_default();
         for id in unlisted.pages.iter().chain(incomplete.keys()) {
             if !inventory.has_page(*id) && inventory.ask(*id) {
+                // It may be one that only a tree shows, and that readers of trees do not know yet.
+                inventory.find_page(*id);
                 self.queue.push(Task::FetchPage { id: *id, under: None });
                 is_any = true;
             }
@@ -260,8 +262,11 @@ impl Run {
         }
         let mut batches = Batches::new(self);
         self.observe_page(page, None, under, &mut batches);
-        if let Some(root) = under {
-            root.found_page(id);
+        match under {
+            Some(root) => root.found_page(id),
+            None => {
+                self.unlisted.borrow_mut().pages.insert(id);
+            }
         }
         batches.send(self).await
     }

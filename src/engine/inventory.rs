@@ -36,7 +36,7 @@ pub(super) struct Inventory {
     early_rows: HashMap<Uuid, Uuid>,
     /// Data sources that no listing showed, to this run or to earlier ones; whoever knew nothing of them reads them whole.
     found_data_sources: HashSet<Uuid>,
-    /// Pages that no listing showed to earlier runs.
+    /// Pages that no listing showed, to this run or to earlier ones; whoever knew nothing of them reads them whole.
     unlisted: HashSet<Uuid>,
     /// Ids that were asked for one by one, so as not to ask twice.
     asked: HashSet<Uuid>,
@@ -81,7 +81,12 @@ impl Inventory {
         }
     }
 
-    /// Whether no listing showed a page to earlier runs.
+    /// Notes that no listing showed a page.
+    pub(super) fn find_page(&mut self, id: Uuid) {
+        self.unlisted.insert(id);
+    }
+
+    /// Whether no listing showed a page, to this run or to earlier ones.
     pub(super) fn is_unlisted(&self, page: Uuid) -> bool {
         self.unlisted.contains(&page)
     }

@@ -200,7 +200,7 @@ impl Run {
             self.output_closed.set(true);
         }
         for stream in &self.streams {
-            if !stream.is_stopped() && !stream.is_finished() {
+            if !stream.is_stopped() && !stream.is_ending() {
                 stream.stop(error, self.position());
             }
         }

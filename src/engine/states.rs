@@ -38,7 +38,7 @@ impl Run {
             let reached = stream.reached(&self.walk.borrow().reached(self.until()));
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached.resume && !stream.is_stopped();
-            if (is_further || all) && !stream.is_finished() {
+            if (is_further || all) && !stream.is_ending() {
                 let state = match stream.stream.spec().cursor_field {
                     Some(_field) => self.state_in_progress(stream, &reached),
                     None => no_cursor_state(),
@@ -66,6 +66,7 @@ impl Run {
         if stream.is_finished() {
             return Ok(());
         }
+        stream.begin_end();
         let spec = stream.stream.spec();
         let failure = stream.failure();
         if let Some(failure) = &failure {

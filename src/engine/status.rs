@@ -66,7 +66,7 @@ impl Run {
     }
 
     async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
+        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_ending()) {
             let descriptor = StreamDescriptor::new(&*stream.name);
             let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
             self.emitter.message(&message).await?;
