@@ -141,7 +141,9 @@ impl Run {
             if pass.result_pages <= 1 {
                 break;
             }
-            pass = self.search_pass(kind, Direction::Descending, pass.newest).await?;
+            // Search may show a new time at an old place, so the newest one says little of what came to the head since.
+            let until = pass.newest.map(|newest| newest.min(self.until()));
+            pass = self.search_pass(kind, Direction::Descending, until).await?;
         }
         Ok(())
     }
