@@ -1,7 +1,7 @@
 //! A stream's state: from where to read, how far an unfinished walk got, and what still has to be read.
 //!
 //! Times have minute granularity and are compared inclusively everywhere. A cursor never goes back, and while a
-//! sync runs its states keep the cursor that it began with.
+//! walk goes on its states keep the cursor that it began with; a second walk has the cursor of the first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,10 +18,11 @@ pub struct PageRef {
     pub id: Uuid,
 }
 
-/// How far a walk got: every page up to the mark was done when it was last edited before `until`.
+/// How far a walk got: every page up to the mark was done when it was last edited before `until`, but for those on the
+/// retry list beside it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Resume {
-    /// The last page of the longest finished prefix of the walk.
+    /// The last page, in the walk's order, of those that are done or on the retry list without a gap.
     pub mark: PageRef,
     /// Pages edited at or after this time may have changed since they were read.
     pub until: DateTime<Utc>,
