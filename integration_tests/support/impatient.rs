@@ -21,7 +21,7 @@ pub(crate) fn impatient() -> Settings {
             read: Duration::from_millis(500),
             attempt: Duration::from_secs(5),
         },
-        policy: CheckpointPolicy { records: 5, ..CheckpointPolicy::default() },
+        policy: CheckpointPolicy { records: 5, spacing: Duration::ZERO, ..CheckpointPolicy::default() },
         check: CheckPatience::default(),
         now: None,
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, panic,
+    fmt, mem, panic,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -186,9 +186,9 @@ impl NotionClient {
             let request = build(last_error.as_ref());
             let generation = self.shared.token.read().await.generation;
             let (error, request_id) = match self.attempt(&request).await {
-                Ok(Answer { body, request_id, .. }) => match accept(body) {
+                Ok(mut answer) => match accept(mem::take(&mut answer.body)) {
                     Ok(accepted) => return Ok(accepted),
-                    Err(error) => (error, request_id),
+                    Err(error) => (error, answer.request_id()),
                 },
                 Err(Failure { error, request_id }) => (error, request_id),
             };
@@ -255,7 +255,9 @@ impl NotionClient {
         self.count(|counts| counts.sent += 1);
         debug!(stream = self.stream, method = %request.method, target = request.target, "A request is sent.");
         let answer = self.shared.transport.send(request, Credentials::Bearer(&token)).await?;
-        if let Some(date) = answer.date {
+        if self.shared.clock_lead.get().is_none()
+            && let Some(date) = answer.date()
+        {
             let lead = || SystemTime::now().duration_since(date).unwrap_or_default();
             self.shared.clock_lead.get_or_init(lead);
         }

@@ -119,16 +119,25 @@ impl Credentials<'_> {
 /// A complete answer. Its `Debug` shows no body: that holds records, or a new token pair.
 pub(super) struct Answer {
     pub(super) body: String,
-    pub(super) request_id: Option<String>,
-    /// Notion's time, to the second.
-    pub(super) date: Option<SystemTime>,
+    headers: HeaderMap,
 }
 
 impl fmt::Debug for Answer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { body: _may_be_secret, request_id, date } = self;
         let mut shown = formatter.debug_struct("Answer");
-        shown.field("request_id", request_id).field("date", date).finish_non_exhaustive()
+        shown.field("request_id", &self.request_id()).field("date", &self.date()).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// Notion's id of the request.
+    pub(super) fn request_id(&self) -> Option<String> {
+        request_id(&self.headers)
+    }
+
+    /// Notion's time, to the second.
+    pub(super) fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(text(&self.headers, DATE.as_str())?).ok()
     }
 }
 
@@ -203,8 +212,7 @@ impl Transport {
         let mut response = builder.send().await.map_err(|error| classify(&error))?;
         let status = response.status().as_u16();
         let headers = mem::take(response.headers_mut());
-        let request_id = text(&headers, "x-notion-request-id").map(ToOwned::to_owned);
-        let fail = |error| Failure { error, request_id: request_id.clone() };
+        let fail = |error| Failure { error, request_id: request_id(&headers) };
 
         let limit = if status == 200 { self.max_body_bytes } else { MAX_ERROR_BODY_BYTES };
         let (body, is_whole) = read_body(response, limit).await.map_err(|error| fail(classify(&error)))?;
@@ -222,8 +230,7 @@ impl Transport {
         }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
-        let date = text(&headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
-        Ok(Answer { body, request_id, date })
+        Ok(Answer { body, headers })
     }
 }
 
@@ -241,6 +248,10 @@ async fn read_body(mut response: Response, limit: usize) -> Result<(Vec<u8>, boo
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    text(headers, "x-notion-request-id").map(ToOwned::to_owned)
 }
 
 fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {

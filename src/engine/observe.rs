@@ -129,7 +129,7 @@ impl Run {
                 });
             }
             _ => {
-                batches.pages.push_record(stream, page);
+                batches.pages.push_record(self, stream, page);
                 batches.whole.extend(id.filter(|id| stream.retry().pages.contains_key(id)));
             }
         }
@@ -179,7 +179,7 @@ impl Run {
         if let Some((_index, stream)) = self.running_stream_of(ObjectKind::DataSource)
             && stream.includes(time, since.unwrap_or(stream.state().since(None)))
         {
-            batches.data_sources.push_record(stream, data_source);
+            batches.data_sources.push_record(self, stream, data_source);
         }
     }
 
@@ -234,7 +234,7 @@ impl Run {
             }
         }
         // The page is emitted as far as it is known; the next sync completes it.
-        let mut batch = RecordBatch::new(&stream.name);
+        let mut batch = self.emitter.batch(&stream.name, 0);
         add_record(&mut batch, stream, page);
         self.emit(stream, batch).await?;
         if let Some(error) = lasting {
@@ -291,8 +291,8 @@ impl Batches {
 }
 
 impl ObjectBatch {
-    fn push_record(&mut self, stream: &StreamRun, object: RawObject<'_>) {
-        let batch = self.batch.get_or_insert_with(|| RecordBatch::new(&stream.name));
+    fn push_record(&mut self, run: &Run, stream: &StreamRun, object: RawObject<'_>) {
+        let batch = self.batch.get_or_insert_with(|| run.emitter.batch(&stream.name, 0));
         add_record(batch, stream, object);
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     client::{ApiError, ListRequest, NotionClient},
     error::{describe_read_error, panic_text},
     protocol::{
-        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, RecordBatch, StreamDescriptor,
+        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamDescriptor,
         StreamStatus, SyncMode,
     },
     streams::{PageReader, STREAMS, Source},
@@ -321,7 +321,7 @@ impl Run {
         let Source::Listing(request) = stream.stream.source() else { return Ok(()) };
         let mut listing = stream.client.list(request);
         while let Some(page) = listing.next().await? {
-            let mut batch = RecordBatch::new(&stream.name);
+            let mut batch = self.emitter.batch(&stream.name, page.record_room());
             for result in page.results() {
                 let Some(object) = result else {
                     stream.skip("result that is not an object");

@@ -87,8 +87,10 @@ pub struct CheckpointPolicy {
     pub interval: Duration,
     /// At least after so many records, when there is progress.
     pub records: u64,
-    /// At least so often in the whole walk, for a short one is over before the others are due; 0 is never.
+    /// So often in the whole walk, for a short one is over before the others are due; 0 is never.
     pub walk_parts: usize,
+    /// Those are left out that would come sooner than this after the last one.
+    pub spacing: Duration,
     /// An unchanged state is sent again when nothing else was for so long.
     pub life_sign: Duration,
     /// How often progress is logged.
@@ -101,6 +103,8 @@ impl Default for CheckpointPolicy {
             interval: Duration::from_mins(1),
             records: 10_000,
             walk_parts: 100,
+            // Without a network a small walk takes some fifty milliseconds.
+            spacing: Duration::from_millis(5),
             life_sign: Duration::from_mins(5),
             progress: Duration::from_secs(30),
         }
@@ -156,7 +160,7 @@ impl Run {
     /// Sends records of a stream.
     pub(super) async fn emit(&self, stream: &StreamRun, batch: RecordBatch) -> Result<(), OutputClosed> {
         if batch.is_empty() {
-            return Ok(());
+            return self.emitter.records(batch).await;
         }
         if stream.start_running() {
             self.status(stream, StreamStatus::Running).await?;

@@ -1,5 +1,7 @@
 //! The states of a run: checkpoints on the way, and the last one of each stream.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -15,9 +17,11 @@ impl Run {
     pub(super) async fn checkpoint_if_due(&self) {
         let (done, pages) = self.walk.borrow().progress();
         let newly_done = done.saturating_sub(self.done_at_checkpoint.get());
-        let is_due = self.last_checkpoint.get().elapsed() >= self.policy.interval
+        let is_part = newly_done > 0 && newly_done * self.policy.walk_parts >= pages;
+        let elapsed = self.last_checkpoint.get().elapsed();
+        let is_due = elapsed >= self.policy.interval
             || self.records_since_checkpoint.get() >= self.policy.records
-            || (newly_done > 0 && newly_done * self.policy.walk_parts >= pages);
+            || (is_part && elapsed >= self.policy.spacing);
         if !is_due || self.is_checkpointing.replace(true) {
             return;
         }
@@ -33,7 +37,7 @@ impl Run {
 
     /// Sends the state of each stream whose walk got further, or of all; returns whether there was any.
     pub(super) async fn send_states(&self, all: bool) -> Result<bool, OutputClosed> {
-        let mut is_any = false;
+        let mut states = Vec::new();
         for stream in &self.streams {
             let reached = stream.reached(&self.walk.borrow().reached(self.until()));
             let is_further =
@@ -44,10 +48,11 @@ impl Run {
                     None => no_cursor_state(),
                 };
                 stream.set_sent_at(reached.resume);
-                is_any = true;
-                self.emitter.state(&stream.name, state).await?;
+                states.push((Arc::clone(&stream.name), state));
             }
         }
+        let is_any = !states.is_empty();
+        self.emitter.states(states).await?;
         Ok(is_any)
     }
 
@@ -81,7 +86,7 @@ impl Run {
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
-        self.emitter.state(&stream.name, state).await?;
+        self.emitter.states([(Arc::clone(&stream.name), state)]).await?;
         let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
         self.status(stream, status).await?;
         stream.set_finished();

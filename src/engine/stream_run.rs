@@ -480,15 +480,19 @@ impl StreamRun {
     /// Adds a record to a batch, and compares some with the schema.
     pub(super) fn add(&self, batch: &mut RecordBatch, record: &RawObject<'_>) {
         let mut drift = self.drift.borrow_mut();
-        if drift.is_due() {
-            for path in drift.look_at(&record.to_json()) {
+        batch.push(|out| {
+            let start = out.len();
+            record.write(out);
+            if !drift.is_due() {
+                return;
+            }
+            for path in drift.look_at(out.get(start..).unwrap_or_default()) {
                 warn!(
                     stream = &*self.name,
                     "Notion sends a field that the schema does not know, so destinations may drop it: {path}."
                 );
             }
-        }
-        batch.push(|out| record.write(out));
+        });
     }
 
     /// The fields that the schema does not know, each with the records it was met in, and the records looked at.

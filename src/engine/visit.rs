@@ -82,7 +82,7 @@ impl Visit<'_> {
 
     /// Starts a batch for the records of a result page.
     pub fn batch(&self, page: &ResultPage) -> RecordBatch {
-        RecordBatch::new(&self.stream.name).with_room(page.record_room())
+        self.run.emitter.batch(&self.stream.name, page.record_room())
     }
 
     /// Adds a record, unless it is older than what is wanted.

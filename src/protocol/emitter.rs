@@ -32,6 +32,11 @@ const CHANNEL_CAPACITY: usize = 4;
 /// How large a parcel of records grows before it is handed over.
 const PARCEL_BYTES: usize = 128 * 1024;
 
+/// How many buffers of records are kept to be filled again, and how large one may be for that. Usual ones are far
+/// smaller; memory that one thread asks for and another gives back costs both of them waiting.
+const MAX_SPARE_BUFFERS: usize = 64;
+const MAX_SPARE_BYTES: usize = PARCEL_BYTES;
+
 /// A shorter one protects nothing, and taking it out would garble the texts.
 const SHORTEST_SECRET: usize = 8;
 
@@ -43,65 +48,55 @@ pub struct OutputClosed;
 /// Records of one stream, serialised, that travel to the writer together.
 #[derive(Debug)]
 pub struct RecordBatch {
-    stream: Arc<str>,
     head: String,
+    records: Records,
+}
+
+#[derive(Debug)]
+struct Records {
+    stream: Arc<str>,
     lines: Vec<u8>,
     count: u64,
 }
 
 impl RecordBatch {
-    /// Starts an empty batch, stamped with the present time.
-    pub fn new(stream: &Arc<str>) -> Self {
-        let name = Value::from(&**stream);
-        let emitted_at = Utc::now().timestamp_millis();
-        let head =
-            format!(r#"{{"type":"RECORD","record":{{"stream":{name},"emitted_at":{emitted_at},"data":"#);
-        Self { stream: Arc::clone(stream), head, lines: Vec::new(), count: 0 }
-    }
-
-    /// Makes room for records of this size in sum.
-    #[must_use]
-    pub fn with_room(mut self, bytes: usize) -> Self {
-        self.lines.reserve(bytes);
-        self
-    }
-
     /// Adds one record by letting `write` append its JSON object.
     ///
     /// CR and LF are dropped: in valid JSON they can only stand between tokens, and would split the line.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.lines.extend_from_slice(self.head.as_bytes());
-        let start = self.lines.len();
-        write(&mut self.lines);
-        let record = self.lines.get(start..).unwrap_or_default();
+        let Records { lines, count, .. } = &mut self.records;
+        lines.extend_from_slice(self.head.as_bytes());
+        let start = lines.len();
+        write(lines);
+        let record = lines.get(start..).unwrap_or_default();
         if memchr::memchr2(b'\n', b'\r', record).is_some() {
-            let mut record = self.lines.split_off(start);
+            let mut record = lines.split_off(start);
             record.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-            self.lines.append(&mut record);
+            lines.append(&mut record);
         }
-        self.lines.extend_from_slice(b"}}\n");
-        self.count += 1;
+        lines.extend_from_slice(b"}}\n");
+        *count += 1;
     }
 
     /// Whether the batch holds no record.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.records.count == 0
     }
 
     /// The records it holds.
     pub fn record_count(&self) -> u64 {
-        self.count
+        self.records.count
     }
 
     /// The bytes it holds.
     pub fn byte_count(&self) -> usize {
-        self.lines.len()
+        self.records.lines.len()
     }
 }
 
 #[derive(Debug)]
 enum Output {
-    Records(RecordBatch),
+    Records(Records),
     State { stream: Arc<str>, state: Map<String, Value> },
     Line(Vec<u8>),
 }
@@ -119,6 +114,8 @@ struct Waiting {
 #[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
+    /// Empty buffers.
+    spare: Mutex<Vec<Vec<u8>>>,
     logs: Mutex<VecDeque<Vec<u8>>>,
     secrets: Mutex<Vec<SecretString>>,
     last_life_sign_ms: AtomicI64,
@@ -129,6 +126,19 @@ impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What waits may be records, or a CONTROL with tokens.
         formatter.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Keeps buffers to be filled again.
+    fn keep(&self, buffers: impl IntoIterator<Item = Vec<u8>>) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut buffer in buffers {
+            if buffer.capacity() <= MAX_SPARE_BYTES && spare.len() < MAX_SPARE_BUFFERS {
+                buffer.clear();
+                spare.push(buffer);
+            }
+        }
     }
 }
 
@@ -147,15 +157,28 @@ impl Emitter {
         }
     }
 
-    /// Sends records, with the next parcel; waits while the output is slow.
+    /// Starts an empty batch, stamped with the present time, with room for records of this size in sum.
+    pub fn batch(&self, stream: &Arc<str>, bytes: usize) -> RecordBatch {
+        let name = Value::from(&**stream);
+        let emitted_at = Utc::now().timestamp_millis();
+        let head =
+            format!(r#"{{"type":"RECORD","record":{{"stream":{name},"emitted_at":{emitted_at},"data":"#);
+        let spare = self.shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut lines = spare.unwrap_or_default();
+        lines.reserve(bytes);
+        RecordBatch { head, records: Records { stream: Arc::clone(stream), lines, count: 0 } }
+    }
+
+    /// Sends records, if there are any, with the next parcel; waits while the output is slow.
     pub async fn records(&self, batch: RecordBatch) -> Result<(), OutputClosed> {
         if batch.is_empty() {
+            self.shared.keep([batch.records.lines]);
             return Ok(());
         }
         let is_full = {
             let mut waiting = self.waiting();
             waiting.bytes += batch.byte_count();
-            waiting.parcel.push(Output::Records(batch));
+            waiting.parcel.push(Output::Records(batch.records));
             waiting.bytes >= PARCEL_BYTES
         };
         if is_full { self.flush().await } else { Ok(()) }
@@ -175,14 +198,21 @@ impl Emitter {
         Ok(())
     }
 
-    /// Sends a stream's state; it covers every record of the stream sent before.
-    pub async fn state(&self, stream: &Arc<str>, state: Map<String, Value>) -> Result<(), OutputClosed> {
-        self.send(Output::State { stream: Arc::clone(stream), state }).await
+    /// Sends states of streams; each covers every record of its stream sent before.
+    pub async fn states(
+        &self,
+        states: impl IntoIterator<Item = (Arc<str>, Map<String, Value>)>,
+    ) -> Result<(), OutputClosed> {
+        let states = states.into_iter().map(|(stream, state)| Output::State { stream, state });
+        self.waiting().parcel.extend(states);
+        self.flush().await
     }
 
     /// Sends any other message.
     pub async fn message(&self, message: &AirbyteMessage) -> Result<(), OutputClosed> {
-        self.send(Output::Line(self.line(message))).await
+        let line = Output::Line(self.line(message));
+        self.waiting().parcel.push(line);
+        self.flush().await
     }
 
     /// Logs without waiting; the line is printed before the next message.
@@ -218,11 +248,6 @@ impl Emitter {
         self.sender.closed().await;
     }
 
-    async fn send(&self, output: Output) -> Result<(), OutputClosed> {
-        self.waiting().parcel.push(output);
-        self.flush().await
-    }
-
     fn secrets(&self) -> MutexGuard<'_, Vec<SecretString>> {
         self.shared.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,31 +272,34 @@ impl Writer {
         (Emitter { sender, shared: Arc::clone(&shared) }, Self { receiver, shared })
     }
 
-    /// Writes until every handle is gone, flushing at each STATE, when nothing waits, and at the end.
+    /// Writes until every handle is gone, flushing after a parcel with a STATE, when nothing waits, and at the end.
     ///
     /// An error of the output ends it at once; the senders then get [`OutputClosed`].
     pub fn run(mut self, mut output: impl Write) -> io::Result<()> {
         let mut since_state: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         while let Some(parcel) = self.receiver.blocking_recv() {
             self.write_logs(&mut output)?;
+            let (mut written, mut has_state) = (Vec::new(), false);
             for next in parcel {
                 match next {
-                    Output::Records(batch) => {
-                        output.write_all(&batch.lines)?;
-                        self.shared.records.fetch_add(batch.count, Ordering::Relaxed);
-                        *since_state.entry(batch.stream).or_default() += batch.count;
+                    Output::Records(Records { stream, lines, count }) => {
+                        output.write_all(&lines)?;
+                        written.push(lines);
+                        self.shared.records.fetch_add(count, Ordering::Relaxed);
+                        *since_state.entry(stream).or_default() += count;
                         self.life_sign();
                     }
                     Output::State { stream, state } => {
                         let count = since_state.insert(Arc::clone(&stream), 0).unwrap_or_default();
                         output.write_all(&state_line(&stream, &state, count))?;
-                        output.flush()?;
+                        has_state = true;
                         self.life_sign();
                     }
                     Output::Line(line) => output.write_all(&line)?,
                 }
             }
-            if self.receiver.is_empty() {
+            self.shared.keep(written);
+            if has_state || self.receiver.is_empty() {
                 output.flush()?;
             }
         }
@@ -350,12 +378,12 @@ mod tests {
     fn a_state_counts_the_records_since_the_one_before() {
         let stream: Arc<str> = Arc::from("pages");
         let output = written(async |emitter| {
-            let mut batch = RecordBatch::new(&stream);
+            let mut batch = emitter.batch(&stream, 0);
             batch.push(|out| out.extend_from_slice(b"{\"a\":1}"));
             batch.push(|out| out.extend_from_slice(b"{\"a\":2}"));
             emitter.records(batch).await.unwrap();
-            emitter.state(&stream, Map::new()).await.unwrap();
-            emitter.state(&stream, Map::new()).await.unwrap();
+            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
+            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
         });
         let counts: Vec<Value> = output
             .lines()
@@ -397,7 +425,7 @@ mod tests {
             emitter.log(LogLevel::Info, told());
             let config = Map::from_iter([("token".to_owned(), json!(secret))]);
             emitter.message_at_once(&AirbyteMessage::Control(config));
-            let mut batch = RecordBatch::new(&stream);
+            let mut batch = emitter.batch(&stream, 0);
             batch.push(|out| out.extend_from_slice(json!(secret).to_string().as_bytes()));
             emitter.records(batch).await.unwrap();
             emitter.flush().await.unwrap();
@@ -416,12 +444,12 @@ mod tests {
         let stream: Arc<str> = Arc::from("pages");
         let output = written(async |emitter| {
             for number in 0..3_u8 {
-                let mut batch = RecordBatch::new(&stream);
+                let mut batch = emitter.batch(&stream, 0);
                 batch.push(|out| out.extend_from_slice(&[b'0' + number]));
                 emitter.records(batch).await.unwrap();
             }
             assert_eq!(emitter.sender.capacity(), CHANNEL_CAPACITY);
-            emitter.state(&stream, Map::new()).await.unwrap();
+            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
         });
         let kinds: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let kinds: Vec<_> = kinds.iter().map(|line| line.pointer("/record/data").cloned()).collect();
@@ -433,15 +461,15 @@ mod tests {
         let (emitter, mut writer) = Writer::new();
         let stream: Arc<str> = Arc::from("pages");
         for _parcel in 0..CHANNEL_CAPACITY {
-            emitter.state(&stream, Map::new()).await.unwrap();
+            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
         }
-        let mut batch = RecordBatch::new(&stream);
+        let mut batch = emitter.batch(&stream, 0);
         batch.push(|out| out.extend_from_slice(b"{}"));
         emitter.records(batch).await.unwrap();
         // The channel is full, and whoever waits for it gives up.
         assert!(futures_util::FutureExt::now_or_never(emitter.flush()).is_none());
         while writer.receiver.try_recv().is_ok() {}
-        emitter.state(&stream, Map::new()).await.unwrap();
+        emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
         let parcel = writer.receiver.try_recv().unwrap();
         assert!(matches!(parcel.as_slice(), [Output::Records(_), Output::State { .. }]), "{parcel:?}");
     }
@@ -451,9 +479,10 @@ mod tests {
         fn any_json_makes_one_line(text in "\\PC*[\r\n]\\PC*", pretty in any::<bool>()) {
             let record = json!({ "text": text, "list": [text, {"deep": text}] });
             let raw = if pretty { serde_json::to_string_pretty(&record) } else { serde_json::to_string(&record) };
-            let mut batch = RecordBatch::new(&Arc::from("s"));
+            let (emitter, _writer) = Writer::new();
+            let mut batch = emitter.batch(&Arc::from("s"), 0);
             batch.push(|out| out.extend_from_slice(raw.unwrap().as_bytes()));
-            let line = String::from_utf8(batch.lines).unwrap();
+            let line = String::from_utf8(batch.records.lines).unwrap();
             prop_assert_eq!(line.matches('\n').count(), 1);
             let parsed: Value = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(parsed.pointer("/record/data").unwrap(), &record);

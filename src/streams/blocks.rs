@@ -98,13 +98,14 @@ impl Blocks {
                     continue;
                 }
                 let time = block.time("last_edited_time");
-                if is_left_out(visit, &block, id, time) {
+                let kind = block.text("type").unwrap_or_default();
+                if is_left_out(visit, &kind, id, time) {
                     continue;
                 }
-                let has_children = block.is_true("has_children");
                 if let Some(id) = id {
-                    descend(visit, &block, id, has_children, node.depth);
+                    descend(visit, &block, &kind, id, node.depth);
                 }
+                drop(kind);
                 let numbered = block
                     .get("parent")
                     .map(|parent| with_member(parent, "sequence_number", &sequence_number.to_string()));
@@ -140,26 +141,21 @@ fn skip_subtree(visit: &Visit<'_>, node: &Node, error: Option<&ApiError>) {
 }
 
 /// Whether a block is no record: pages and databases are records elsewhere, AI blocks cannot be read.
-fn is_left_out(
-    visit: &Visit<'_>,
-    block: &RawObject<'_>,
-    id: Option<Uuid>,
-    time: Option<DateTime<Utc>>,
-) -> bool {
-    match block.text("type").as_deref() {
-        Some("child_page") => {
+fn is_left_out(visit: &Visit<'_>, kind: &str, id: Option<Uuid>, time: Option<DateTime<Utc>>) -> bool {
+    match kind {
+        "child_page" => {
             if let Some(id) = id {
                 visit.found_page(id, time);
             }
             true
         }
-        Some("child_database") => {
+        "child_database" => {
             if let Some(id) = id {
                 visit.found_database(id, time);
             }
             true
         }
-        Some("ai_block") => {
+        "ai_block" => {
             visit.skip("ai_block, which the API cannot read");
             true
         }
@@ -168,14 +164,14 @@ fn is_left_out(
 }
 
 /// Pushes the children of a block, each subtree once.
-fn descend(visit: &Visit<'_>, block: &RawObject<'_>, id: Uuid, has_children: bool, depth: u8) {
-    let kind = block.text("type").unwrap_or_default();
+fn descend(visit: &Visit<'_>, block: &RawObject<'_>, kind: &str, id: Uuid, depth: u8) {
+    let has_children = block.is_true("has_children");
     // Asking for the children of an unsupported block is answered with 400.
     if has_children && kind == "unsupported" {
         return visit.skip("content of an unsupported block");
     }
     let node = |id, depth, instead| Node { id, depth, instead, kind: kind.to_string() };
-    let parts = meeting_parts(block, &kind).into_iter();
+    let parts = meeting_parts(block, kind).into_iter();
     let parts: Vec<Node> = parts.map(|part| node(part, depth + 2, Vec::new())).collect();
     if !has_children && parts.is_empty() {
         return;
