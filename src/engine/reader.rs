@@ -28,8 +28,8 @@ use crate::{
     client::{ApiError, ListRequest, NotionClient},
     error::{describe_read_error, panic_text},
     protocol::{
-        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamDescriptor,
-        StreamStatus, SyncMode,
+        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamDescriptor, StreamStatus,
+        SyncMode,
     },
     streams::{PageReader, STREAMS, Source},
 };
