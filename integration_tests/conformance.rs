@@ -21,7 +21,7 @@ fn names() -> Vec<&'static str> {
 
 fn schema_of(name: &str) -> Value {
     let stream = STREAMS.iter().find(|stream| stream.spec().name == name).unwrap();
-    serde_json::from_str(stream.spec().schema).unwrap()
+    serde_json::from_str(stream.spec().schema.text()).unwrap()
 }
 
 fn sample() -> (FakeNotion, Connector) {

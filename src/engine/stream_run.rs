@@ -98,7 +98,7 @@ impl StreamRun {
             byte_count: Cell::new(0),
             excluded: Cell::new(0),
             skipped: RefCell::new(BTreeMap::new()),
-            drift: RefCell::new(SchemaDrift::new(spec.schema)),
+            drift: RefCell::new(SchemaDrift::new(&spec.schema)),
             newest_record: Cell::new(None),
         }
     }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{
-    PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
+    PageReader, PageScope, RawObject, Schema, Source, SourceStream, StreamSpec,
     record::{AnyKind, AnyKindVisitor, PlainText, TextJson, quoted, raw_text, with_member},
 };
 use crate::{
@@ -29,7 +29,7 @@ const MAX_DEPTH: u8 = 30;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "blocks",
-    schema: include_str!("../../schemas/blocks.json"),
+    schema: Schema::new(include_str!("../../schemas/blocks.json")),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Global,

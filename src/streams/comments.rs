@@ -4,7 +4,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use uuid::Uuid;
 
 use super::{
-    PageReader, PageScope, RawObject, Source, SourceStream, StreamSpec,
+    PageReader, PageScope, RawObject, Schema, Source, SourceStream, StreamSpec,
     record::{plain_text, quoted},
 };
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Comments;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "comments",
-    schema: include_str!("../../schemas/comments.json"),
+    schema: Schema::new(include_str!("../../schemas/comments.json")),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Global,

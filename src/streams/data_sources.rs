@@ -1,7 +1,7 @@
 //! Data sources: the tables of pages (<https://developers.notion.com/reference/data-source>).
 
 use super::{
-    ObjectKind, RawObject, Source, SourceStream, StreamSpec,
+    ObjectKind, RawObject, Schema, Source, SourceStream, StreamSpec,
     record::{named_values, plain_text},
 };
 use crate::engine::StateForm;
@@ -11,7 +11,7 @@ pub(super) struct DataSources;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "data_sources",
-    schema: include_str!("../../schemas/data_sources.json"),
+    schema: Schema::new(include_str!("../../schemas/data_sources.json")),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Single,

@@ -3,7 +3,7 @@
 //! Records are never changed or dropped for it. Only some are looked at: the first ones of a stream, and then one in
 //! so many: that bounds the cost.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::OnceLock};
 
 use serde::{
     Deserialize,
@@ -21,9 +21,32 @@ const ONE_IN: u64 = 100;
 /// More unknown paths than this are not told apart.
 const MAX_PATHS: usize = 100;
 
-/// The fields that a schema declares, by name; none for values that may hold anything.
-///
-/// The rest of a schema is passed over: a schema is large, and is read at the start of each sync.
+/// The JSON Schema of a stream's records.
+#[derive(Debug)]
+pub struct Schema {
+    text: &'static str,
+    /// What it declares, read when the first record is looked at, and once: it is large.
+    shape: OnceLock<Shape<'static>>,
+}
+
+impl Schema {
+    /// The schema with this text.
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, shape: OnceLock::new() }
+    }
+
+    /// Its text.
+    pub const fn text(&self) -> &'static str {
+        self.text
+    }
+
+    fn shape(&self) -> &Shape<'static> {
+        let read = || serde_json::from_str(self.text);
+        self.shape.get_or_init(|| read().expect("the schemas are JSON Schemas, as a test shows"))
+    }
+}
+
+/// The fields that a schema declares, by name; none for values that may hold anything. The rest of it is passed over.
 #[derive(Debug, Deserialize)]
 struct Shape<'s> {
     #[serde(borrow, default)]
@@ -39,7 +62,7 @@ struct Name<'r>(#[serde(borrow)] Cow<'r, str>);
 /// Compares the records of one stream with its schema.
 #[derive(Debug)]
 pub struct SchemaDrift {
-    shape: Shape<'static>,
+    schema: &'static Schema,
     seen: u64,
     looked_at: u64,
     unknown: BTreeMap<String, u64>,
@@ -47,9 +70,8 @@ pub struct SchemaDrift {
 
 impl SchemaDrift {
     /// Compares with this schema.
-    pub fn new(schema: &'static str) -> Self {
-        let shape = serde_json::from_str(schema).expect("the schemas are JSON Schemas, as a test shows");
-        Self { shape, seen: 0, looked_at: 0, unknown: BTreeMap::new() }
+    pub fn new(schema: &'static Schema) -> Self {
+        Self { schema, seen: 0, looked_at: 0, unknown: BTreeMap::new() }
     }
 
     /// Counts a record; says whether it is one to look at.
@@ -62,7 +84,7 @@ impl SchemaDrift {
     pub fn look_at(&mut self, record: &[u8]) -> Vec<String> {
         self.looked_at += 1;
         let mut found = Vec::new();
-        let walk = Walk { shape: &self.shape, path: &Path::Root, found: &mut found };
+        let walk = Walk { shape: self.schema.shape(), path: &Path::Root, found: &mut found };
         // What cannot be read this way, such as a key with an unpaired surrogate, is no matter of the schema.
         if AnyKind(walk).deserialize(&mut serde_json::Deserializer::from_slice(record)).is_err() {
             return Vec::new();
@@ -162,15 +184,17 @@ impl<'de> AnyKindVisitor<'de> for Walk<'_> {
 mod tests {
     use super::*;
 
-    const SCHEMA: &str = r#"{"type":"object","properties":{
+    static SCHEMA: Schema = Schema::new(
+        r#"{"type":"object","properties":{
         "id":{"type":["null","string"]},
         "any":{"type":["null","object"]},
         "to":{"type":["null","object"],"properties":{"x":{"type":["null","string"]}}},
-        "list":{"type":["null","array"],"items":{"type":"object","properties":{"a":{"type":"string"}}}}}}"#;
+        "list":{"type":["null","array"],"items":{"type":"object","properties":{"a":{"type":"string"}}}}}}"#,
+    );
 
     #[test]
     fn unknown_paths_are_found_once_and_counted() {
-        let mut drift = SchemaDrift::new(SCHEMA);
+        let mut drift = SchemaDrift::new(&SCHEMA);
         let record = r#"{"id":"1","new":{"deep":1},"any":{"k":1},"to":{"x":null,"y":2},"list":[{"a":"b","c":1},{"c":2}]}"#;
         assert_eq!(drift.look_at(record.as_bytes()), ["list[].c", "new", "to.y"]);
         assert_eq!(drift.look_at(record.as_bytes()), Vec::<String>::new());
@@ -179,7 +203,7 @@ mod tests {
 
     #[test]
     fn values_of_other_types_are_no_unknown_paths() {
-        let mut drift = SchemaDrift::new(SCHEMA);
+        let mut drift = SchemaDrift::new(&SCHEMA);
         for record in [
             r#"{"to":null,"list":null}"#,
             r#"{"to":[1],"list":{"a":1}}"#,
@@ -192,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_first_records_and_some_of_the_others_are_looked_at() {
-        let mut drift = SchemaDrift::new(SCHEMA);
+        let mut drift = SchemaDrift::new(&SCHEMA);
         let due = (0..1_200).filter(|_| drift.is_due()).count();
         assert_eq!(due, 100 + 1_100 / 100);
     }

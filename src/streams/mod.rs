@@ -12,7 +12,7 @@ mod registry;
 mod users;
 
 pub use completion::{Completion, TruncatedValue, complete_page, computed_properties, truncated_values};
-pub use drift::SchemaDrift;
+pub use drift::{Schema, SchemaDrift};
 pub use registry::{ObjectKind, PageReader, PageScope, STREAMS, Source, SourceStream, StreamSpec, catalog};
 
 use crate::record;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    ObjectKind, RawObject, Source, SourceStream, StreamSpec,
+    ObjectKind, RawObject, Schema, Source, SourceStream, StreamSpec,
     record::{named_values, plain_text},
 };
 use crate::engine::StateForm;
@@ -14,7 +14,7 @@ pub(super) struct Pages;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "pages",
-    schema: include_str!("../../schemas/pages.json"),
+    schema: Schema::new(include_str!("../../schemas/pages.json")),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Single,

@@ -6,7 +6,8 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::{
-    RawObject, blocks::Blocks, comments::Comments, data_sources::DataSources, pages::Pages, users::Users,
+    RawObject, Schema, blocks::Blocks, comments::Comments, data_sources::DataSources, pages::Pages,
+    users::Users,
 };
 use crate::{
     client::ListRequest,
@@ -23,7 +24,7 @@ pub struct StreamSpec {
     /// The name.
     pub name: &'static str,
     /// The records' JSON Schema, draft-07.
-    pub schema: &'static str,
+    pub schema: Schema,
     /// The field that identifies a record.
     pub primary_key: &'static str,
     /// The field by which it is read incrementally, or none.
@@ -91,7 +92,8 @@ pub trait PageReader: fmt::Debug + Sync {
 pub fn catalog() -> Catalog {
     let streams = STREAMS.iter().map(|stream| {
         let spec = stream.spec();
-        let schema: Value = serde_json::from_str(spec.schema).expect("the schemas are JSON, as a test shows");
+        let schema: Value =
+            serde_json::from_str(spec.schema.text()).expect("the schemas are JSON, as a test shows");
         let is_incremental = spec.cursor_field.is_some();
         AirbyteStream {
             name: spec.name.to_owned(),

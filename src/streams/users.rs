@@ -1,6 +1,6 @@
 //! Users: people and bots of the workspace (<https://developers.notion.com/reference/get-users>).
 
-use super::{RawObject, Source, SourceStream, StreamSpec, record::decode_text};
+use super::{RawObject, Schema, Source, SourceStream, StreamSpec, record::decode_text};
 use crate::{client::ListRequest, engine::StateForm};
 
 /// The stream of users.
@@ -8,7 +8,7 @@ pub(super) struct Users;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "users",
-    schema: include_str!("../../schemas/users.json"),
+    schema: Schema::new(include_str!("../../schemas/users.json")),
     primary_key: "id",
     cursor_field: None,
     state_form: StateForm::Single,
