@@ -213,9 +213,14 @@ impl Case {
         let mut unfinished = states.filter(|state| {
             let (name, state) = (&state["stream_descriptor"]["name"], &state["stream_state"]);
             let is_read = |name: &Value| self.streams.iter().any(|stream| name == stream);
-            // Data sources below a page that failed wait for a stream that reads trees.
-            let waits = name == "data_sources" && !is_read(&json!("blocks"));
-            is_read(name) && !waits && (state.get("resume").is_some() || state.get("retry").is_some())
+            // What is below a page that failed waits for a stream that reads trees.
+            let waits =
+                ["pages", "data_sources"].iter().any(|stream| name == stream) && !is_read(&json!("blocks"));
+            let is_retried = |kind: &str| state["retry"][kind].as_array().is_some_and(|ids| !ids.is_empty());
+            let is_unfinished = state.get("resume").is_some()
+                || is_retried("data_sources")
+                || (is_retried("pages") && !waits);
+            is_read(name) && is_unfinished
         });
         if let Some(state) = unfinished.next() {
             return Err(format!("something remains to be read by {:?}: {state}", self.streams));

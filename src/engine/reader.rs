@@ -169,11 +169,12 @@ impl Run {
         interrupted: impl Future<Output = ()>,
     ) -> Result<Option<Stop>, OutputClosed> {
         for stream in &self.streams {
-            self.status(stream, StreamStatus::Started).await?;
+            self.status(stream, StreamStatus::Started);
         }
         for name in unknown {
-            self.refuse(name).await?;
+            self.refuse(name);
         }
+        self.emitter.flush().await?;
         let stop = {
             let progress = Progress::new(self);
             tokio::select! {
@@ -195,16 +196,18 @@ impl Run {
         for stream in &self.streams {
             self.finish(stream).await?;
         }
+        // One that was finished before may have been stopped while it waited for the output.
+        self.emitter.flush().await?;
         self.report();
         Ok(stop)
     }
 
     /// A stream that the catalog names and the connector does not have.
-    async fn refuse(&self, name: &str) -> Result<(), OutputClosed> {
+    fn refuse(&self, name: &str) {
         let failure = describe_read_error(&ReadError::UnknownStream(name.to_owned()), "");
-        self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(name)))).await?;
+        self.emitter.queue(&AirbyteMessage::Error(failure.to_trace(Some(name))));
         let descriptor = StreamDescriptor::new(name);
-        self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None)).await
+        self.emitter.queue(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None));
     }
 
     /// All the reading: first what is listed, then what only ids lead to, then every page.

@@ -163,7 +163,7 @@ impl Run {
             return self.emitter.records(batch).await;
         }
         if stream.start_running() {
-            self.status(stream, StreamStatus::Running).await?;
+            self.status(stream, StreamStatus::Running);
         }
         let (records, bytes) = (batch.record_count(), batch.byte_count() as u64);
         self.emitter.records(batch).await?;
@@ -172,9 +172,9 @@ impl Run {
         Ok(())
     }
 
-    pub(super) async fn status(&self, stream: &StreamRun, status: StreamStatus) -> Result<(), OutputClosed> {
+    pub(super) fn status(&self, stream: &StreamRun, status: StreamStatus) {
         let descriptor = StreamDescriptor::new(&*stream.name);
-        self.emitter.message(&AirbyteMessage::StreamStatus(descriptor, status, None)).await
+        self.emitter.queue(&AirbyteMessage::StreamStatus(descriptor, status, None));
     }
 
     /// The streams that depend on the pages of the workspace.
@@ -204,7 +204,7 @@ impl Run {
             self.output_closed.set(true);
         }
         for stream in &self.streams {
-            if !stream.is_stopped() && !stream.is_ending() {
+            if !stream.is_stopped() && !stream.is_finished() {
                 stream.stop(error, self.position());
             }
         }

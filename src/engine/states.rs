@@ -1,7 +1,5 @@
 //! The states of a run: checkpoints on the way, and the last one of each stream.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -37,22 +35,22 @@ impl Run {
 
     /// Sends the state of each stream whose walk got further, or of all; returns whether there was any.
     pub(super) async fn send_states(&self, all: bool) -> Result<bool, OutputClosed> {
-        let mut states = Vec::new();
+        let mut is_any = false;
         for stream in &self.streams {
             let reached = stream.reached(&self.walk.borrow().reached(self.until()));
             let is_further =
                 stream.page_reader().is_some() && stream.sent_at() != reached.resume && !stream.is_stopped();
-            if (is_further || all) && !stream.is_ending() {
+            if (is_further || all) && !stream.is_finished() {
                 let state = match stream.stream.spec().cursor_field {
                     Some(_field) => self.state_in_progress(stream, &reached),
                     None => no_cursor_state(),
                 };
                 stream.set_sent_at(reached.resume);
-                states.push((Arc::clone(&stream.name), state));
+                self.emitter.queue_state(&stream.name, state);
+                is_any = true;
             }
         }
-        let is_any = !states.is_empty();
-        self.emitter.states(states).await?;
+        self.emitter.flush().await?;
         Ok(is_any)
     }
 
@@ -71,11 +69,10 @@ impl Run {
         if stream.is_finished() {
             return Ok(());
         }
-        stream.begin_end();
         let spec = stream.stream.spec();
         let failure = stream.failure();
         if let Some(failure) = &failure {
-            self.emitter.message(&AirbyteMessage::Error(failure.to_trace(Some(&stream.name)))).await?;
+            self.emitter.queue(&AirbyteMessage::Error(failure.to_trace(Some(&stream.name))));
         }
         let state = match (spec.cursor_field, &failure) {
             (None, _) => no_cursor_state(),
@@ -86,11 +83,11 @@ impl Run {
             (Some(field), None) => self.finished_state(stream, field),
             (Some(field), Some(_)) => self.failed_state(stream, field),
         };
-        self.emitter.states([(Arc::clone(&stream.name), state)]).await?;
+        self.emitter.queue_state(&stream.name, state);
         let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
-        self.status(stream, status).await?;
+        self.status(stream, status);
         stream.set_finished();
-        Ok(())
+        self.emitter.flush().await
     }
 
     /// Whether the objects of a stream can be found below pages, and these were not all read.

@@ -66,12 +66,12 @@ impl Run {
     }
 
     async fn tell_running(&self, reason: Option<StatusReason>) -> Result<(), OutputClosed> {
-        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_ending()) {
+        for stream in self.streams.iter().filter(|stream| !stream.is_stopped() && !stream.is_finished()) {
             let descriptor = StreamDescriptor::new(&*stream.name);
             let message = AirbyteMessage::StreamStatus(descriptor, StreamStatus::Running, reason);
-            self.emitter.message(&message).await?;
+            self.emitter.queue(&message);
         }
-        Ok(())
+        self.emitter.flush().await
     }
 }
 

@@ -58,7 +58,6 @@ pub(super) struct StreamRun {
     stopped: RefCell<Option<Position>>,
     is_running: Cell<bool>,
     /// Whether only its last state and status are still to be sent.
-    is_ending: Cell<bool>,
     is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
@@ -92,7 +91,6 @@ impl StreamRun {
             is_listing_partial: Cell::new(false),
             stopped: RefCell::default(),
             is_running: Cell::new(false),
-            is_ending: Cell::new(false),
             is_finished: Cell::new(false),
             record_count: Cell::new(0),
             byte_count: Cell::new(0),
@@ -435,16 +433,7 @@ impl StreamRun {
         !self.is_running.replace(true)
     }
 
-    /// Notes that nothing can be added any more: no other state may be sent but the last, whatever happens meanwhile.
-    pub(super) fn begin_end(&self) {
-        self.is_ending.set(true);
-    }
-
-    pub(super) fn is_ending(&self) -> bool {
-        self.is_ending.get()
-    }
-
-    /// Notes that the last state and status were sent.
+    /// Notes that the last state and status were sent: nothing may follow, whatever happens meanwhile.
     pub(super) fn set_finished(&self) {
         self.is_finished.set(true);
     }

@@ -262,7 +262,7 @@ impl Run {
     fn tasks_of(&self, root: &Rc<Root>, wants: impl Fn(&StreamRun) -> bool) -> Vec<Task> {
         let mut tasks = Vec::new();
         for (stream, run) in self.streams.iter().enumerate() {
-            let is_reading = run.page_reader().is_some() && !run.is_stopped() && !run.is_ending();
+            let is_reading = run.page_reader().is_some() && !run.is_stopped() && !run.is_finished();
             if is_reading && wants(run) {
                 root.begin();
                 tasks.push(Task::Visit { stream, root: Rc::clone(root), node: Node::page(root.page.id) });

@@ -1,9 +1,8 @@
 //! The one way to stdout: a bounded channel to a writer on its own thread.
 //!
 //! A slow reader of stdout fills the channel, and that slows the reading of Notion: memory stays bounded.
-//! Records are handed over in parcels, for each one wakes the other thread; whatever else is sent, and
-//! [`Emitter::flush`], takes along what is waiting. Log lines take a side way that never waits; the writer prints
-//! them before the next message.
+//! Messages are handed over in parcels, for each one wakes the other thread: by [`Emitter::flush`], and when enough
+//! records wait. Log lines take a side way that never waits; the writer prints them before the next message.
 //!
 //! Every text for a person passes here, so here is where secrets are taken out of them ([`Emitter::hide`]).
 
@@ -198,20 +197,20 @@ impl Emitter {
         Ok(())
     }
 
-    /// Sends states of streams; each covers every record of its stream sent before.
-    pub async fn states(
-        &self,
-        states: impl IntoIterator<Item = (Arc<str>, Map<String, Value>)>,
-    ) -> Result<(), OutputClosed> {
-        let states = states.into_iter().map(|(stream, state)| Output::State { stream, state });
-        self.waiting().parcel.extend(states);
-        self.flush().await
+    /// Sends a stream's state with the next parcel; it covers every record of the stream sent before.
+    pub fn queue_state(&self, stream: &Arc<str>, state: Map<String, Value>) {
+        self.waiting().parcel.push(Output::State { stream: Arc::clone(stream), state });
     }
 
-    /// Sends any other message.
-    pub async fn message(&self, message: &AirbyteMessage) -> Result<(), OutputClosed> {
+    /// Sends any other message with the next parcel.
+    pub fn queue(&self, message: &AirbyteMessage) {
         let line = Output::Line(self.line(message));
         self.waiting().parcel.push(line);
+    }
+
+    /// Sends any other message now.
+    pub async fn message(&self, message: &AirbyteMessage) -> Result<(), OutputClosed> {
+        self.queue(message);
         self.flush().await
     }
 
@@ -382,8 +381,10 @@ mod tests {
             batch.push(|out| out.extend_from_slice(b"{\"a\":1}"));
             batch.push(|out| out.extend_from_slice(b"{\"a\":2}"));
             emitter.records(batch).await.unwrap();
-            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
-            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
+            emitter.queue_state(&stream, Map::new());
+            emitter.flush().await.unwrap();
+            emitter.queue_state(&stream, Map::new());
+            emitter.flush().await.unwrap();
         });
         let counts: Vec<Value> = output
             .lines()
@@ -449,7 +450,8 @@ mod tests {
                 emitter.records(batch).await.unwrap();
             }
             assert_eq!(emitter.sender.capacity(), CHANNEL_CAPACITY);
-            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
+            emitter.queue_state(&stream, Map::new());
+            emitter.flush().await.unwrap();
         });
         let kinds: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let kinds: Vec<_> = kinds.iter().map(|line| line.pointer("/record/data").cloned()).collect();
@@ -461,7 +463,8 @@ mod tests {
         let (emitter, mut writer) = Writer::new();
         let stream: Arc<str> = Arc::from("pages");
         for _parcel in 0..CHANNEL_CAPACITY {
-            emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
+            emitter.queue_state(&stream, Map::new());
+            emitter.flush().await.unwrap();
         }
         let mut batch = emitter.batch(&stream, 0);
         batch.push(|out| out.extend_from_slice(b"{}"));
@@ -469,7 +472,8 @@ mod tests {
         // The channel is full, and whoever waits for it gives up.
         assert!(futures_util::FutureExt::now_or_never(emitter.flush()).is_none());
         while writer.receiver.try_recv().is_ok() {}
-        emitter.states([(Arc::clone(&stream), Map::new())]).await.unwrap();
+        emitter.queue_state(&stream, Map::new());
+        emitter.flush().await.unwrap();
         let parcel = writer.receiver.try_recv().unwrap();
         assert!(matches!(parcel.as_slice(), [Output::Records(_), Output::State { .. }]), "{parcel:?}");
     }
