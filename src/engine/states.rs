@@ -50,7 +50,9 @@ impl Run {
                 is_any = true;
             }
         }
-        self.emitter.flush().await?;
+        if is_any {
+            self.emitter.flush().await?;
+        }
         Ok(is_any)
     }
 

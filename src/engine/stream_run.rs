@@ -57,7 +57,7 @@ pub(super) struct StreamRun {
     /// How far the run was when the stream was stopped; nothing is read for it after that.
     stopped: RefCell<Option<Position>>,
     is_running: Cell<bool>,
-    /// Whether only its last state and status are still to be sent.
+    /// Whether its last state and status were sent.
     is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,

@@ -478,6 +478,17 @@ mod tests {
         assert!(matches!(parcel.as_slice(), [Output::Records(_), Output::State { .. }]), "{parcel:?}");
     }
 
+    #[tokio::test]
+    async fn buffers_are_filled_again_unless_they_are_large() {
+        let (emitter, _writer) = Writer::new();
+        let stream: Arc<str> = Arc::from("pages");
+        for (bytes, is_kept) in [(4096, true), (MAX_SPARE_BYTES + 1, false)] {
+            emitter.records(emitter.batch(&stream, bytes)).await.unwrap();
+            let kept = emitter.batch(&stream, 0).records.lines.capacity();
+            assert_eq!(kept >= bytes, is_kept, "{bytes}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_json_makes_one_line(text in "\\PC*[\r\n]\\PC*", pretty in any::<bool>()) {
