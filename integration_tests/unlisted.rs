@@ -59,6 +59,74 @@ fn an_unfinished_state_does_not_claim_what_only_another_stream_knew() {
 }
 
 #[test]
+fn what_a_tree_shows_is_remembered_although_the_comments_of_its_page_failed() {
+    // GIVEN a sync that reads the tree of a page, which alone leads to two objects, and not its comments
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let (_database, source) = workspace.add_database(page, "Table", days_ago(30));
+    for id in [hidden, source] {
+        workspace.hide_from_search(id);
+    }
+    workspace.set_now(None);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion);
+    let streams = ["data_sources", "pages", "blocks", "comments"];
+    notion.fail_always(Route::Comments(Some(page)), Fault::status(500));
+    let mut state = json!([]);
+    let first = read(&connector, &streams, &mut state);
+    assert_eq!(first.exit_code, Some(1));
+    assert_eq!(first.statuses("blocks").last().unwrap(), "COMPLETE");
+
+    // WHEN both change, and comments fail again
+    let row = notion.edit(|workspace| {
+        workspace.edit_page_title(hidden, "renamed");
+        let row = workspace.add_row(source, "Row", Utc::now());
+        workspace.hide_from_search(row);
+        row
+    });
+    let second = read(&connector, &streams, &mut state);
+
+    // THEN the changes come
+    assert!(contains(&second, "pages", hidden));
+    assert!(contains(&second, "pages", row));
+}
+
+#[test]
+fn what_is_below_a_page_that_failed_waits_for_a_sync_that_reads_trees() {
+    for streams in [&["pages"][..], &["pages", "comments"]] {
+        // GIVEN a page whose tree failed, and which alone leads to an old one
+        let mut workspace = Workspace::new();
+        workspace.set_now(Some(days_ago(30)));
+        let page = workspace.add_top_page("Page");
+        let hidden = workspace.add_page(page, "Hidden");
+        workspace.hide_from_search(hidden);
+        workspace.set_now(None);
+        workspace.add_top_page_at("New", days_ago(1));
+        let notion = FakeNotion::start_blocking(workspace);
+        let connector = Connector::new(&notion);
+        notion.fail_always(Route::BlockChildren(Some(page)), Fault::status(500));
+        let mut state = json!([]);
+        assert_eq!(read(&connector, &["pages", "blocks"], &mut state).exit_code, Some(1));
+        notion.clear_faults();
+
+        // WHEN it is edited, and a sync without trees reads it
+        notion.edit(|workspace| workspace.edit_page_title(page, "renamed"));
+        let second = read(&connector, streams, &mut state);
+        second.assert_complete();
+        assert!(contains(&second, "pages", page), "{streams:?}");
+
+        // THEN one with trees reads what is below
+        let third = read(&connector, &["pages", "blocks"], &mut state);
+        third.assert_complete();
+        assert!(contains(&third, "pages", hidden), "{streams:?}");
+        assert!(third.last_state("pages").get("retry").is_none(), "{streams:?}");
+    }
+}
+
+#[test]
 fn a_data_source_that_only_a_wiki_shows_is_asked_for_by_every_sync() {
     // GIVEN a wiki with a data source that search does not show
     let mut workspace = Workspace::new();

@@ -308,9 +308,11 @@ impl Run {
         }
         let failed = root.failed.borrow();
         // A stream that was stopped has not read it.
-        let finders =
-            self.streams.iter().filter(|stream| stream.page_reader().is_some_and(PageReader::finds_objects));
-        let is_whole = failed.is_empty() && finders.into_iter().all(|stream| !stream.is_stopped());
+        let is_read_by =
+            |(index, stream): (usize, &StreamRun)| !stream.is_stopped() && !failed.contains(&index);
+        let is_finder = |stream: &StreamRun| stream.page_reader().is_some_and(PageReader::finds_objects);
+        let is_whole =
+            self.streams.iter().enumerate().filter(|(_index, stream)| is_finder(stream)).all(is_read_by);
         if is_whole {
             let found = root.found.take();
             let mut unlisted = self.unlisted.borrow_mut();
@@ -319,10 +321,8 @@ impl Run {
         }
         if root.is_retried {
             for (index, stream) in self.streams.iter().enumerate() {
-                let is_read = match stream.page_reader() {
-                    Some(_) => !stream.is_stopped() && !failed.contains(&index),
-                    None => is_whole,
-                };
+                let is_read =
+                    if stream.page_reader().is_some() { is_read_by((index, stream)) } else { is_whole };
                 if is_read {
                     stream.page_succeeded(root.page.id);
                 }
