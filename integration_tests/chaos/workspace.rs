@@ -85,6 +85,11 @@ pub(super) fn edit(workspace: &mut Workspace, random: &mut Random, start: DateTi
                 {
                     workspace.hide_from_search(added);
                 }
+                // What no listing shows and is moved without an edit is found by no sync of changes either.
+                EditDone::Moved { page } if workspace.is_hidden_from_search(page) => {
+                    let now = workspace.now();
+                    workspace.touch(page, now);
+                }
                 EditDone::RowAdded { row } => hide_with_its_source(workspace, row),
                 EditDone::CommentAdded { comment } => {
                     let found = workspace.visible_comments().into_iter().find(|known| known.id == comment);
