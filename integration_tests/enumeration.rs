@@ -549,3 +549,23 @@ fn a_capability_withdrawn_while_rows_are_listed_is_not_taken_for_rows_that_are_g
     }
     assert_eq!(output.statuses("users").last().unwrap(), "COMPLETE");
 }
+
+#[test]
+fn a_page_edited_just_now_does_not_end_the_search_from_the_other_end() {
+    // GIVEN more pages than search lists from one end, and fewer than from both
+    let mut workspace = Workspace::new();
+    workspace.settings.search_result_cap = 10;
+    workspace.settings.max_page_size = 5;
+    let pages: Vec<Uuid> = (0..18).map(|number| workspace.add_top_page_at("Page", at(40, number))).collect();
+
+    // WHEN search has not noticed yet that one was edited: it stands at its old place, last on a result page
+    workspace.settings.search_lag = std::time::Duration::from_mins(5);
+    workspace.edit_title(pages[4], "Edited");
+    let notion = FakeNotion::start_blocking(workspace);
+    let output =
+        Connector::new(&notion).with_config("lookback_minutes", json!(10)).streams(&["pages"]).read();
+
+    // THEN those behind it come too
+    output.assert_complete();
+    assert_eq!(output.ids("pages").len(), pages.len());
+}

@@ -12,6 +12,7 @@ mod completion;
 mod conformance;
 mod drift;
 mod enumeration;
+mod failures;
 mod faults;
 mod fuzz;
 mod invariants;

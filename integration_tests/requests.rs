@@ -142,3 +142,21 @@ fn only_edited_pages_are_walked_for_blocks_and_every_synced_page_is_asked_for_co
     assert_eq!(asked_ids(&notion, Route::Comments(None)), pages.into_iter().collect::<Vec<_>>());
     assert_eq!(second.records("blocks").len(), 1 + 4);
 }
+
+#[test]
+fn the_head_of_search_is_not_read_again_and_again_when_nothing_moves() {
+    // GIVEN an import of five result pages within the lookback
+    let mut workspace = Workspace::new();
+    let recent = Utc::now() - TimeDelta::minutes(5);
+    for _page in 0..450 {
+        workspace.add_top_page_at("Imported", recent);
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    Connector::new(&notion)
+        .with_config("lookback_minutes", json!(10))
+        .streams(&["pages"])
+        .read()
+        .assert_complete();
+    // Twice more, and one for data sources.
+    assert_eq!(notion.request_count(Route::Search), 5 + 2 * 5 + 1);
+}

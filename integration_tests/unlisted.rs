@@ -127,6 +127,47 @@ fn what_is_below_a_page_that_failed_waits_for_a_sync_that_reads_trees() {
 }
 
 #[test]
+fn a_page_that_search_shows_at_last_is_not_lost_by_a_run_that_is_killed_before_it_is_read() {
+    // GIVEN a hidden page that blocks have found, comments never knew, and search shows now
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let comment = workspace.add_comment(hidden, "old comment");
+    for day in 0..5 {
+        workspace.set_now(Some(days_ago(29 - day)));
+        workspace.add_top_page("Other");
+    }
+    workspace.touch(hidden, days_ago(20));
+    workspace.set_now(None);
+    workspace.hide_from_search(hidden);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = Connector::new(&notion)
+        .with_config("num_workers", json!(1))
+        .with_settings(|settings| settings.policy.records = 1);
+    let mut state = json!([]);
+    read(&connector, &["comments"], &mut state).assert_complete();
+    read(&connector, &["blocks"], &mut state).assert_complete();
+    notion.edit(|workspace| workspace.show_in_search(hidden));
+
+    // WHEN a sync of both ends after its first state
+    let streams = ["blocks", "comments"];
+    let mut killed = connector.clone().streams(&streams).state(state.clone()).read();
+    let line = killed.states().iter().find(|state| state.stream == "comments").unwrap().line;
+    killed.messages.truncate(line + 1);
+    assert!(!contains(&killed, "comments", comment));
+    let mut state = killed.state_file(&state);
+
+    // THEN the next one reads it, and once all know of it, it is forgotten
+    let next = read(&connector, &streams, &mut state);
+    next.assert_complete();
+    assert!(contains(&next, "comments", comment));
+    read(&connector, &streams, &mut state).assert_complete();
+    assert!(!state.to_string().contains("unlisted"), "{state}");
+}
+
+#[test]
 fn a_data_source_that_only_a_wiki_shows_is_asked_for_by_every_sync() {
     // GIVEN a wiki with a data source that search does not show
     let mut workspace = Workspace::new();

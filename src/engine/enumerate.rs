@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    ReadError,
+    ReadError, Unlisted,
     observe::Batches,
     run::{Run, Task},
     stream_run::StreamRun,
@@ -41,6 +41,8 @@ struct Pass {
     result_pages: usize,
     /// Notion cut it at its limit of results.
     is_cut: bool,
+    /// Something was met in the meantime that was not known, or not as it is now.
+    has_news: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,9 +73,24 @@ impl Run {
     pub(super) fn ask_for_unlisted(&self) -> bool {
         let mut is_any = self.ask_again_in_wikis();
         let mut inventory = self.inventory.borrow_mut();
-        // What search did not know yet when it was found, and lists now, needs no asking any more.
-        self.unlisted.borrow_mut().pages.retain(|id| !inventory.is_listed_page(*id));
-        self.unlisted.borrow_mut().data_sources.retain(|id| !inventory.is_listed_data_source(*id));
+        // What search did not know yet when it was found, and lists now, needs no asking any more; but a stream that has
+        // not read it yet reads it whole, and has to be told so by the next run too if this one does not get there.
+        let knows = |stream: &StreamRun, has: &dyn Fn(&Unlisted) -> bool| {
+            let state = stream.state();
+            (!state.has_cursor() && state.resume().is_none()) || has(state.unlisted())
+        };
+        let all_know = |has: &dyn Fn(&Unlisted) -> bool| {
+            let mut readers =
+                self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
+            readers.all(|stream| knows(stream, has))
+        };
+        self.unlisted.borrow_mut().pages.retain(|id| {
+            !(inventory.is_listed_page(*id) && all_know(&|unlisted| unlisted.pages.contains(id)))
+        });
+        self.unlisted.borrow_mut().data_sources.retain(|id| {
+            !(inventory.is_listed_data_source(*id)
+                && all_know(&|unlisted| unlisted.data_sources.contains(id)))
+        });
         let unlisted = self.unlisted.borrow();
         let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =
@@ -137,13 +154,16 @@ impl Run {
         }
         // An object that was edited while the listing was being read jumped to its head, which was read already.
         let mut pass = first;
+        let mut passes_without_news = 0;
         for _again in 0..MAX_SEARCH_PASSES {
-            if pass.result_pages <= 1 {
+            // What evades one pass may evade another one, but hardly a third.
+            if pass.result_pages <= 1 || passes_without_news == 2 {
                 break;
             }
             // Search may show a new time at an old place, so the newest one says little of what came to the head since.
             let until = pass.newest.map(|newest| newest.min(self.until()));
             pass = self.search_pass(kind, Direction::Descending, until).await?;
+            passes_without_news = if pass.has_news { 0 } else { passes_without_news + 1 };
         }
         Ok(())
     }
@@ -182,6 +202,7 @@ impl Run {
         let client = self.enumeration_client(kind);
         let mut listing = client.list(ListRequest::post("/v1/search", object_of(body)));
         let mut pass = Pass::default();
+        let known = self.inventory.borrow().news();
         while let Some(page) = listing.next().await? {
             pass.result_pages += 1;
             pass.is_cut |= page.is_incomplete;
@@ -190,7 +211,11 @@ impl Run {
             pass.oldest = times.iter().copied().chain(pass.oldest).min();
             let is_beyond = |until| match direction {
                 Direction::Descending => times.last().is_some_and(|time| *time < until),
-                Direction::Ascending => times.last().is_some_and(|time| *time > until),
+                // An object that was just edited may stand at its old place with its new time, which says nothing.
+                Direction::Ascending => {
+                    let settled = times.iter().filter(|time| **time < self.until());
+                    settled.max().or(times.iter().min()).is_some_and(|time| *time > until)
+                }
             };
             if until.is_some_and(is_beyond) {
                 // The rest is of no use, so whether it would be cut does not matter.
@@ -198,6 +223,7 @@ impl Run {
                 break;
             }
         }
+        pass.has_news = self.inventory.borrow().news() > known;
         Ok(pass)
     }
 
@@ -264,11 +290,9 @@ impl Run {
         }
         let mut batches = Batches::new(self);
         self.observe_page(page, None, under, &mut batches);
-        match under {
-            Some(root) => root.found_page(id),
-            None => {
-                self.unlisted.borrow_mut().pages.insert(id);
-            }
+        // Asked for otherwise, it is known to be unlisted, or is only tried again.
+        if let Some(root) = under {
+            root.found_page(id);
         }
         batches.send(self).await
     }

@@ -42,19 +42,30 @@ pub(super) struct Inventory {
     asked: HashSet<Uuid>,
     newest_page: Option<DateTime<Utc>>,
     newest_data_source: Option<DateTime<Utc>>,
+    /// How many sightings were of something new or newer.
+    news: u64,
 }
 
 impl Inventory {
     /// Notes a page.
     pub(super) fn see_page(&mut self, id: Uuid, time: DateTime<Utc>) -> Sighting {
         self.newest_page = self.newest_page.max(Some(time));
-        see(&mut self.pages, id, time)
+        let sighting = see(&mut self.pages, id, time);
+        self.news += u64::from(sighting != Sighting::Known);
+        sighting
     }
 
     /// Notes a data source.
     pub(super) fn see_data_source(&mut self, id: Uuid, time: DateTime<Utc>) -> Sighting {
         self.newest_data_source = self.newest_data_source.max(Some(time));
-        see(&mut self.data_sources, id, time)
+        let sighting = see(&mut self.data_sources, id, time);
+        self.news += u64::from(sighting != Sighting::Known);
+        sighting
+    }
+
+    /// How many sightings so far were of something new or newer.
+    pub(super) fn news(&self) -> u64 {
+        self.news
     }
 
     /// Notes what a row says of its parents.

@@ -206,9 +206,13 @@ impl Run {
     /// Completes the cut values of a page and emits it.
     pub(super) async fn complete(&self, completing: Completing) -> Result<(), ReadError> {
         let Completing { stream, id, since, page, .. } = completing;
-        let Some(stream) = self.streams.get(stream) else { return Ok(()) };
-        let (page, truncated) = if let Some(kept) = page {
+        if page.is_some() {
             self.completing.set(self.completing.get() - 1);
+        }
+        let Some(stream) = self.streams.get(stream).filter(|stream| !stream.is_stopped()) else {
+            return Ok(());
+        };
+        let (page, truncated) = if let Some(kept) = page {
             kept
         } else {
             let text = stream.client.get(format!("/v1/pages/{id}")).await?;

@@ -31,7 +31,7 @@ use crate::{
         AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamDescriptor, StreamStatus,
         SyncMode,
     },
-    streams::{PageReader, STREAMS, Source},
+    streams::{ObjectKind, PageReader, STREAMS, Source},
 };
 
 /// What to read, and how.
@@ -303,7 +303,26 @@ impl Run {
         Ok(())
     }
 
+    /// Whether some stream that a task is for is still being read.
+    fn is_still_wanted(&self, task: &Task) -> bool {
+        let is_read = |stream: &StreamRun| !stream.is_stopped();
+        match task {
+            Task::List { stream } | Task::Visit { stream, .. } => {
+                self.streams.get(*stream).is_some_and(is_read)
+            }
+            // It has a place to give back.
+            Task::Complete(_) => true,
+            Task::Query { .. } | Task::FetchPage { .. } => self.page_streams().any(is_read),
+            Task::Search(_) | Task::FetchDataSource { .. } | Task::FetchDatabase { .. } => {
+                self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource)).any(is_read)
+            }
+        }
+    }
+
     async fn run_task(&self, task: Task) -> Result<(), ReadError> {
+        if !self.is_still_wanted(&task) {
+            return Ok(());
+        }
         match task {
             Task::List { stream } => self.list(stream).await,
             Task::Search(kind) => self.search(kind).await,

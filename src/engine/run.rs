@@ -166,10 +166,10 @@ impl Run {
             self.status(stream, StreamStatus::Running);
         }
         let (records, bytes) = (batch.record_count(), batch.byte_count() as u64);
-        self.emitter.records(batch).await?;
+        // Before it waits for the output: it is under way by then.
         stream.count_records(records, bytes);
         self.records_since_checkpoint.set(self.records_since_checkpoint.get() + records);
-        Ok(())
+        self.emitter.records(batch).await
     }
 
     pub(super) fn status(&self, stream: &StreamRun, status: StreamStatus) {

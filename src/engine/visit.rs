@@ -53,11 +53,13 @@ impl Visit<'_> {
         self.root.page.id
     }
 
-    /// The page edited last, other than this one.
-    pub fn another_page(&self) -> Option<Uuid> {
+    /// The pages edited last, other than this one.
+    pub fn other_pages(&self, most: usize) -> Vec<Uuid> {
         let inventory = self.run.inventory.borrow();
         let others = inventory.pages().filter(|(id, _time)| *id != self.page_id());
-        others.max_by_key(|(_id, time)| *time).map(|(id, _time)| id)
+        let mut others: Vec<(DateTime<Utc>, Uuid)> = others.map(|(id, time)| (time, id)).collect();
+        others.sort_unstable_by(|one, other| other.cmp(one));
+        others.into_iter().map(|(_time, id)| id).take(most).collect()
     }
 
     /// Starts a listing on behalf of the stream.
@@ -116,7 +118,8 @@ impl Visit<'_> {
     /// Whether the children of a synced original are to be read: not if this run has read them, unless from a later time.
     ///
     /// In its own page an original is read again while the page with the copy through which it was entered is not done:
-    /// should that one fail, and the copy be gone by the next sync, nothing else would lead to it.
+    /// should that one fail, and the copy be gone by the next sync, nothing else would lead to it. Once it has failed,
+    /// so it is through another copy.
     pub fn enter_original(&self, block: Uuid, is_own: bool) -> bool {
         let entered = EnteredOriginal { since: self.since, root: Rc::clone(self.root) };
         match self.run.originals.borrow_mut().entry((self.stream_index, block)) {
@@ -127,7 +130,8 @@ impl Visit<'_> {
             Entry::Occupied(mut entry) => {
                 let EnteredOriginal { since, root } = entry.get();
                 let is_safe = Rc::ptr_eq(root, self.root) || root.is_read_by(self.stream_index);
-                let is_wanted = self.since < *since || (is_own && !is_safe);
+                let is_way_to_it = is_own || root.has_failed_for(self.stream_index);
+                let is_wanted = self.since < *since || (is_way_to_it && !is_safe);
                 if is_wanted {
                     entry.insert(entered);
                 }
@@ -144,7 +148,12 @@ impl Visit<'_> {
     /// Tells of a page met in the tree, and when its block was last edited.
     pub fn found_page(&self, id: Uuid, time: Option<DateTime<Utc>>) {
         let mut inventory = self.run.inventory.borrow_mut();
-        if !inventory.has_page(id) && self.may_be_missing(time) && inventory.ask(id) {
+        if inventory.has_page(id) {
+            // It is known because it was asked for.
+            if !inventory.is_listed_page(id) {
+                self.root.found_page(id);
+            }
+        } else if self.may_be_missing(time) && inventory.ask(id) {
             self.root.begin();
             self.run.queue.push(Task::FetchPage { id, under: Some(Rc::clone(self.root)) });
         }

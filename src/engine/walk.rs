@@ -73,6 +73,11 @@ impl Root {
         top.pending.get() == 0 && !top.failed.borrow().contains(&stream)
     }
 
+    /// Whether something of it could not be read for a stream.
+    pub(super) fn has_failed_for(self: &Rc<Self>, stream: usize) -> bool {
+        self.top().failed.borrow().contains(&stream)
+    }
+
     pub(super) fn found_page(self: &Rc<Self>, id: Uuid) {
         self.top().found.borrow_mut().pages.insert(id);
     }
@@ -289,8 +294,12 @@ impl Run {
         let is_new = top.failed.borrow_mut().insert(index);
         let Some(failed) = self.streams.get(index) else { return is_new };
         let inventory = self.inventory.borrow();
-        failed.fail_page(top.page.id, failed.since(top.page.id, &inventory), error, || self.position());
-        if failed.page_reader().is_some_and(PageReader::finds_objects) && !failed.is_stopped() {
+        let is_finder = failed.page_reader().is_some_and(PageReader::finds_objects);
+        // A stream that finds nothing would not come to it again that way.
+        let page = if is_finder { top.page.id } else { root.page.id };
+        let since = failed.since_below(page, top.page.id, &inventory);
+        failed.fail_page(page, since, error, || self.position());
+        if is_finder && !failed.is_stopped() {
             // Objects below the page that no listing shows are of these streams too.
             self.streams.iter().for_each(|stream| stream.remember_page(top.page.id, &inventory));
         }
@@ -303,6 +312,8 @@ impl Run {
         if root.pending.get() > 0 {
             return;
         }
+        // It may be kept for long, as the way to an original of synced blocks.
+        root.entered.take();
         if let Some(parent) = &root.parent {
             return self.finish_part(parent);
         }
@@ -321,8 +332,11 @@ impl Run {
         }
         if root.is_retried {
             for (index, stream) in self.streams.iter().enumerate() {
-                let is_read =
-                    if stream.page_reader().is_some() { is_read_by((index, stream)) } else { is_whole };
+                let is_read = if stream.page_reader().is_some() {
+                    is_read_by((index, stream))
+                } else {
+                    is_whole && !stream.is_stopped()
+                };
                 if is_read {
                     stream.page_succeeded(root.page.id);
                 }

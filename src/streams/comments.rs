@@ -67,10 +67,10 @@ impl PageReader for Comments {
                         visit.skip("page whose comments Notion refuses to list");
                         return Ok(());
                     }
-                    Err(error)
-                        if matches!(error.api_error(), Some(ApiError::Forbidden { .. }))
-                            && is_another_page_readable(visit).await =>
-                    {
+                    Err(error) if matches!(error.api_error(), Some(ApiError::Forbidden { .. })) => {
+                        if !is_another_page_readable(visit).await? {
+                            return Err(error.into());
+                        }
                         visit.skip("page whose comments Notion denies");
                         return Ok(());
                     }
@@ -97,10 +97,22 @@ fn comments_of(page: Uuid) -> ListRequest {
     ListRequest::get(format!("/v1/comments?block_id={page}"))
 }
 
-/// Whether comments may be read elsewhere: then a refusal is about one page, and no capability is missing.
-async fn is_another_page_readable(visit: &Visit<'_>) -> bool {
-    match visit.another_page() {
-        Some(page) => visit.list(comments_of(page)).next().await.is_ok(),
-        None => false,
+/// How many other pages are tried before a refusal is taken to be about all of them.
+const MOST_OTHERS: usize = 3;
+
+/// Whether comments may be read elsewhere: then a refusal is about one page, and no capability is missing. It is asked
+/// anew each time, for a capability can be withdrawn at any moment.
+async fn is_another_page_readable(visit: &Visit<'_>) -> Result<bool, ReadError> {
+    for page in visit.other_pages(MOST_OTHERS) {
+        match visit.list(comments_of(page)).next().await {
+            Ok(_answer) => return Ok(true),
+            Err(error)
+                if matches!(
+                    error.api_error(),
+                    Some(ApiError::Forbidden { .. } | ApiError::NotFound { .. } | ApiError::Rejected { .. })
+                ) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(false)
 }

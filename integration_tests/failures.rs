@@ -1,0 +1,211 @@
+//! What a failure may not cost: other records, later syncs, requests in vain.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_notion::{FakeNotion, Fault, Route, Workspace};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Connector, SyncOutput};
+
+fn days_ago(days: i64) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::days(days)
+}
+
+fn relation(count: u128) -> Value {
+    let entries: Vec<Value> = (0..count).map(|n| json!({"id": Uuid::from_u128(n).to_string()})).collect();
+    json!({"type": "relation", "relation": entries})
+}
+
+/// Reads these streams from a platform's state, and takes in what it keeps of it.
+fn read(connector: &Connector, streams: &[&str], state: &mut Value) -> SyncOutput {
+    let output = connector.clone().streams(streams).state(state.clone()).read();
+    *state = output.state_file(state);
+    output
+}
+
+fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
+    output.ids(stream).contains(&id.to_string())
+}
+
+fn impatient(notion: &FakeNotion) -> Connector {
+    Connector::new(notion).with_settings(|settings| settings.retry.max_retries = 0)
+}
+
+#[test]
+fn a_stream_that_stopped_completes_no_more_values() {
+    let mut workspace = Workspace::new();
+    for _page in 0..600 {
+        let page = workspace.add_top_page_at("Long", days_ago(20));
+        workspace.set_property_unstamped(page, "Relation", relation(30));
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::PageProperty(None), Fault::status(500));
+    let output = impatient(&notion).streams(&["pages"]).read();
+    assert_eq!(output.exit_code, Some(1));
+    // As many as the retry list holds, and what was under way.
+    let asked = notion.request_count(Route::PageProperty(None));
+    assert!(asked <= 100 + 20, "{asked} requests");
+}
+
+#[test]
+fn streams_that_stopped_have_no_more_rows_listed() {
+    let mut workspace = Workspace::new();
+    for _table in 0..300 {
+        workspace.add_top_database("Table", days_ago(20));
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::QueryDataSource(None), Fault::status(500));
+    let output = impatient(&notion).streams(&["pages"]).read();
+    assert_eq!(output.exit_code, Some(1));
+    let asked = notion.request_count(Route::QueryDataSource(None));
+    assert!(asked <= 200 + 20, "{asked} requests");
+}
+
+#[test]
+fn a_page_to_be_completed_is_not_forgotten_by_a_sync_that_stops_before_it() {
+    // GIVEN a page whose values could not be completed
+    let mut workspace = Workspace::new();
+    workspace.settings.max_page_size = 10;
+    let page = workspace.add_top_page_at("Long", days_ago(20));
+    workspace.set_property_unstamped(page, "Relation", relation(30));
+    workspace.add_top_page_at("Newest", days_ago(10));
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::PageProperty(None), Fault::status(500));
+    let connector = impatient(&notion);
+    let streams = ["pages", "blocks"];
+    let mut state = json!([]);
+    let first = read(&connector, &streams, &mut state);
+    assert_eq!(first.last_state("pages")["retry"]["pages"][0]["id"], page.to_string());
+
+    // WHEN the next sync stops because too many others fail too, and reads the page's tree all the same
+    notion.edit(|workspace| {
+        for _page in 0..400 {
+            let page = workspace.add_top_page_at("New", Utc::now());
+            workspace.set_property_unstamped(page, "Relation", relation(30));
+        }
+    });
+    notion.clear_requests();
+    assert_eq!(read(&connector, &streams, &mut state).exit_code, Some(1));
+    assert_eq!(notion.request_count(Route::PageProperty(Some(page))), 0);
+    notion.clear_faults();
+
+    // THEN the one after it completes it
+    let third = read(&connector, &streams, &mut state);
+    third.assert_complete();
+    assert!(contains(&third, "pages", page));
+}
+
+#[test]
+fn a_page_that_failed_once_is_not_asked_for_by_every_later_sync() {
+    // GIVEN an old page that failed once and was read then
+    let mut workspace = Workspace::new();
+    let page = workspace.add_top_page_at("Fails once", days_ago(20));
+    workspace.append_text(page, "paragraph", "text");
+    workspace.touch(page, days_ago(20));
+    for _page in 0..150 {
+        workspace.add_top_page_at("Filler", days_ago(15));
+    }
+    workspace.add_top_page_at("Newest", days_ago(10));
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(Route::BlockChildren(Some(page)), Fault::status(500));
+    let connector = impatient(&notion);
+    let streams = ["pages", "blocks"];
+    let mut state = json!([]);
+    assert_eq!(read(&connector, &streams, &mut state).exit_code, Some(1));
+    notion.clear_faults();
+    read(&connector, &streams, &mut state).assert_complete();
+
+    // WHEN nothing happens THEN it is not asked for
+    notion.clear_requests();
+    read(&connector, &streams, &mut state).assert_complete();
+    assert_eq!(notion.request_count(Route::Page(Some(page))), 0, "{state}");
+}
+
+/// Three pages with a comment each.
+fn three_commented() -> (FakeNotion, [Uuid; 3]) {
+    let mut workspace = Workspace::new();
+    let pages = [30, 20, 10].map(|days| {
+        let page = workspace.add_top_page_at("Page", days_ago(days));
+        workspace.add_comment(page, "comment");
+        page
+    });
+    (FakeNotion::start_blocking(workspace), pages)
+}
+
+#[test]
+fn two_pages_whose_comments_are_denied_do_not_stop_the_stream() {
+    let (notion, pages) = three_commented();
+    notion.fail_always(Route::Comments(Some(pages[0])), Fault::status(403));
+    notion.fail_always(Route::Comments(Some(pages[2])), Fault::status(403));
+    let output = Connector::new(&notion).streams(&["comments"]).read();
+    output.assert_complete();
+    assert_eq!(output.ids("comments").len(), 1);
+}
+
+#[test]
+fn a_passing_failure_of_the_check_on_another_page_does_not_stop_comments() {
+    let (notion, pages) = three_commented();
+    notion.fail_always(Route::Comments(Some(pages[0])), Fault::status(403));
+    notion.fail_times(Route::Comments(Some(pages[2])), Fault::status(500), 1);
+    let connector = impatient(&notion).with_config("num_workers", json!(1)).streams(&["comments"]);
+    let output = connector.read();
+    assert_eq!(output.exit_code, Some(1));
+    assert_eq!(output.ids("comments").len(), 2);
+    assert_eq!(output.last_state("comments")["retry"]["pages"][0]["id"], pages[0].to_string());
+}
+
+#[test]
+fn comments_of_a_hidden_page_that_failed_are_read_by_the_next_sync() {
+    // GIVEN a hidden page below another
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let comment = workspace.add_comment(hidden, "old comment");
+    workspace.set_now(None);
+    workspace.hide_from_search(hidden);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let streams = ["pages", "blocks", "comments"];
+    let mut state = json!([]);
+
+    // WHEN its comments fail once
+    notion.fail_always(Route::Comments(Some(hidden)), Fault::status(500));
+    assert_eq!(read(&impatient(&notion), &streams, &mut state).exit_code, Some(1));
+    notion.clear_faults();
+
+    // THEN they come with the next sync
+    let second = read(&impatient(&notion), &streams, &mut state);
+    second.assert_complete();
+    assert!(contains(&second, "comments", comment), "{state}");
+    assert!(second.last_state("comments").get("retry").is_none());
+}
+
+#[test]
+fn an_original_that_fails_through_one_copy_is_read_through_another() {
+    // GIVEN an original in a page that no listing shows, and two copies
+    let mut workspace = Workspace::new();
+    let [one, other, own] = [30, 20, 40].map(|days| workspace.add_top_page_at("Page", days_ago(days)));
+    let original = workspace.append_block(own, "synced_block", json!({"synced_from": null}));
+    let text = workspace.append_text(original, "paragraph", "synced");
+    workspace.hide_from_search(own);
+    let source = json!({"synced_from": {"type": "block_id", "block_id": original.to_string()}});
+    for (page, days) in [(one, 30), (other, 20)] {
+        workspace.append_block(page, "synced_block", source.clone());
+        workspace.touch(page, days_ago(days));
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    let connector = impatient(&notion).with_config("num_workers", json!(1));
+    let mut state = json!([]);
+
+    // WHEN it fails once, and the copy through which it failed is gone by the next sync
+    notion.fail_times(Route::BlockChildren(Some(original)), Fault::status(500), 1);
+    let first = read(&connector, &["blocks"], &mut state);
+    assert_eq!(first.exit_code, Some(1));
+    notion.edit(|workspace| workspace.trash(one));
+    let second = read(&connector, &["blocks"], &mut state);
+
+    // THEN its content came through the other one
+    second.assert_complete();
+    assert!(contains(&first, "blocks", text) || contains(&second, "blocks", text));
+}
