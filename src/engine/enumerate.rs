@@ -72,25 +72,8 @@ impl Run {
     /// from the answers.
     pub(super) fn ask_for_unlisted(&self) -> bool {
         let mut is_any = self.ask_again_in_wikis();
+        self.forget_listed();
         let mut inventory = self.inventory.borrow_mut();
-        // What search did not know yet when it was found, and lists now, needs no asking any more; but a stream that has
-        // not read it yet reads it whole, and has to be told so by the next run too if this one does not get there.
-        let knows = |stream: &StreamRun, has: &dyn Fn(&Unlisted) -> bool| {
-            let state = stream.state();
-            (!state.has_cursor() && state.resume().is_none()) || has(state.unlisted())
-        };
-        let all_know = |has: &dyn Fn(&Unlisted) -> bool| {
-            let mut readers =
-                self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
-            readers.all(|stream| knows(stream, has))
-        };
-        self.unlisted.borrow_mut().pages.retain(|id| {
-            !(inventory.is_listed_page(*id) && all_know(&|unlisted| unlisted.pages.contains(id)))
-        });
-        self.unlisted.borrow_mut().data_sources.retain(|id| {
-            !(inventory.is_listed_data_source(*id)
-                && all_know(&|unlisted| unlisted.data_sources.contains(id)))
-        });
         let unlisted = self.unlisted.borrow();
         let readers = self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource));
         let retried: BTreeSet<Uuid> =
@@ -114,6 +97,28 @@ impl Run {
             }
         }
         is_any
+    }
+
+    /// Forgets as unlisted what search lists now, so that it is not asked for any more, once every stream knows of it: one
+    /// that does not reads it whole, and the next run has to be told so too if this one does not get there.
+    fn forget_listed(&self) {
+        let inventory = self.inventory.borrow();
+        let all_know = |is_in: &dyn Fn(&Unlisted) -> bool| {
+            let mut readers =
+                self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
+            readers.all(|stream| {
+                let state = stream.state();
+                let reads_everything = !state.has_cursor() && state.resume().is_none();
+                reads_everything || is_in(state.unlisted())
+            })
+        };
+        let mut unlisted = self.unlisted.borrow_mut();
+        unlisted
+            .pages
+            .retain(|id| !inventory.is_listed_page(*id) || !all_know(&|known| known.pages.contains(id)));
+        unlisted.data_sources.retain(|id| {
+            !inventory.is_listed_data_source(*id) || !all_know(&|known| known.data_sources.contains(id))
+        });
     }
 
     /// Remembers the data sources that only wikis show, and has those listed from the start that a stream never knew.
