@@ -569,3 +569,19 @@ fn a_page_edited_just_now_does_not_end_the_search_from_the_other_end() {
     output.assert_complete();
     assert_eq!(output.ids("pages").len(), pages.len());
 }
+
+#[test]
+fn a_page_that_search_shows_late_does_not_end_the_search_from_the_other_end_without_a_lookback() {
+    let mut workspace = Workspace::new();
+    workspace.settings.search_result_cap = 10;
+    workspace.settings.max_page_size = 5;
+    let pages: Vec<Uuid> = (0..18).map(|number| workspace.add_top_page_at("Page", at(40, number))).collect();
+    workspace.settings.search_lag = std::time::Duration::from_mins(15);
+    workspace.set_now(Some(Utc::now() - TimeDelta::minutes(5)));
+    workspace.edit_title(pages[2], "Edited");
+    workspace.set_now(None);
+    let notion = FakeNotion::start_blocking(workspace);
+    let output = Connector::new(&notion).with_config("lookback_minutes", json!(0)).streams(&["pages"]).read();
+    output.assert_complete();
+    assert_eq!(output.ids("pages").len(), pages.len());
+}

@@ -182,30 +182,85 @@ fn comments_of_a_hidden_page_that_failed_are_read_by_the_next_sync() {
 }
 
 #[test]
-fn an_original_that_fails_through_one_copy_is_read_through_another() {
-    // GIVEN an original in a page that no listing shows, and two copies
+fn a_failing_original_with_many_copies_is_asked_once_and_stops_nothing() {
+    // GIVEN an original that keeps failing, in a page that no listing shows, and many copies
     let mut workspace = Workspace::new();
-    let [one, other, own] = [30, 20, 40].map(|days| workspace.add_top_page_at("Page", days_ago(days)));
+    let own = workspace.add_top_page_at("Own", days_ago(60));
     let original = workspace.append_block(own, "synced_block", json!({"synced_from": null}));
-    let text = workspace.append_text(original, "paragraph", "synced");
+    workspace.touch(own, days_ago(60));
     workspace.hide_from_search(own);
     let source = json!({"synced_from": {"type": "block_id", "block_id": original.to_string()}});
-    for (page, days) in [(one, 30), (other, 20)] {
-        workspace.append_block(page, "synced_block", source.clone());
-        workspace.touch(page, days_ago(days));
-    }
+    let texts: Vec<Uuid> = (0..150)
+        .map(|_copy| {
+            let page = workspace.add_top_page_at("Copy", days_ago(30));
+            workspace.append_block(page, "synced_block", source.clone());
+            let text = workspace.append_text(page, "paragraph", "own text");
+            workspace.touch(page, days_ago(30));
+            text
+        })
+        .collect();
     let notion = FakeNotion::start_blocking(workspace);
-    let connector = impatient(&notion).with_config("num_workers", json!(1));
+    notion.fail_always(Route::BlockChildren(Some(original)), Fault::status(500));
+
+    // WHEN
+    let output = impatient(&notion).streams(&["blocks"]).read();
+
+    // THEN one page fails, and all others are read
+    assert_eq!(output.exit_code, Some(1));
+    assert_eq!(notion.request_count(Route::BlockChildren(Some(original))), 1);
+    assert!(texts.iter().all(|text| contains(&output, "blocks", *text)));
+    assert_eq!(output.last_state("blocks")["retry"]["pages"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_data_source_that_only_a_wiki_shows_is_not_lost_when_pages_stop() {
+    // GIVEN a wiki with a data source that search does not show, and more tables than may fail
+    let mut workspace = Workspace::new();
+    let home = workspace.add_top_page_at("Home", days_ago(40));
+    let (_, wiki) = workspace.add_wiki(home, "Wiki", days_ago(40));
+    let (_, inner) = workspace.add_database(wiki, "Inner", days_ago(40));
+    workspace.hide_from_search(inner);
+    workspace.touch(inner, days_ago(40));
+    workspace.touch(wiki, days_ago(1));
+    let tables: Vec<Uuid> =
+        (0..150).map(|_table| workspace.add_top_database("Table", days_ago(20)).1).collect();
+    let notion = FakeNotion::start_blocking(workspace);
+    for table in tables {
+        notion.fail_always(Route::QueryDataSource(Some(table)), Fault::status(500));
+    }
+
+    // WHEN pages stop
+    let streams = ["data_sources", "pages"];
     let mut state = json!([]);
+    let first = read(&impatient(&notion), &streams, &mut state);
+    notion.clear_faults();
+    let second = read(&impatient(&notion), &streams, &mut state);
 
-    // WHEN it fails once, and the copy through which it failed is gone by the next sync
-    notion.fail_times(Route::BlockChildren(Some(original)), Fault::status(500), 1);
-    let first = read(&connector, &["blocks"], &mut state);
-    assert_eq!(first.exit_code, Some(1));
-    notion.edit(|workspace| workspace.trash(one));
-    let second = read(&connector, &["blocks"], &mut state);
-
-    // THEN its content came through the other one
+    // THEN it comes nevertheless
     second.assert_complete();
-    assert!(contains(&first, "blocks", text) || contains(&second, "blocks", text));
+    assert!(contains(&first, "data_sources", inner) || contains(&second, "data_sources", inner));
+}
+
+#[test]
+fn comments_of_a_hidden_page_are_not_read_twice_when_the_page_above_it_failed_too() {
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    let toggle = workspace.append_text(page, "toggle", "toggle");
+    workspace.append_text(toggle, "paragraph", "inside");
+    workspace.add_comment(hidden, "old comment");
+    workspace.set_now(None);
+    workspace.hide_from_search(hidden);
+    workspace.add_top_page_at("New", days_ago(1));
+    let notion = FakeNotion::start_blocking(workspace);
+    let streams = ["pages", "blocks", "comments"];
+    let mut state = json!([]);
+    notion.fail_always(Route::Comments(Some(hidden)), Fault::status(500));
+    notion.fail_always(Route::BlockChildren(Some(toggle)), Fault::status(500));
+    read(&impatient(&notion), &streams, &mut state);
+    notion.clear_faults();
+    notion.clear_requests();
+    read(&impatient(&notion), &streams, &mut state).assert_complete();
+    assert_eq!(notion.request_count(Route::Comments(Some(hidden))), 1);
 }

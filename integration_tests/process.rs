@@ -155,6 +155,40 @@ fn sigterm_ends_the_read_while_the_rate_limit_holds_it() {
     assert_eq!(output.states().len(), STREAMS.len());
 }
 
+#[test]
+fn a_second_sigterm_ends_a_read_whose_output_nobody_reads() {
+    // GIVEN pages of which each is more than the pipe holds, and a read that has sent one
+    let mut workspace = Workspace::new();
+    for _page in 0..20 {
+        let page = workspace.add_top_page("Page");
+        for _block in 0..8 {
+            workspace.append_text(page, "paragraph", &"x".repeat(50_000));
+        }
+    }
+    let notion = FakeNotion::start_blocking(workspace);
+    let asked = received(&notion, Route::BlockChildren(None));
+    let connector = Connector::new(&notion).streams(&["blocks"]).with_config("num_workers", json!(1));
+    let mut child = connector.command(&program(), "read").spawn().unwrap();
+    for _page in 0..2 {
+        asked.recv_timeout(Duration::from_mins(1)).unwrap();
+    }
+
+    // WHEN it is asked to end, and again
+    let begun = Instant::now();
+    let mut count = 0;
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_mins(1) {
+        signal(child.id(), "TERM");
+        count += 1;
+    }
+
+    // THEN it ends
+    let status = child.try_wait().unwrap();
+    child.kill().ok();
+    child.wait().unwrap();
+    assert!(status.is_some_and(|status| !status.success()), "{status:?} after {count} signals");
+    assert!(count > 1);
+}
+
 /// Starts a read whose token has expired, and asks it to end while its renewal is under way.
 fn terminate_in_renewal(answer: Fault) -> (FakeNotion, SyncOutput, Duration) {
     let notion = small();

@@ -365,13 +365,22 @@ async fn read_streams(
     Ok(Ok(FAILURE))
 }
 
-/// Returns when the process is asked to end.
+/// Returns when the process is asked to end. Asked again, it ends at once: nobody may be reading its last words.
 async fn terminated() {
     #[cfg(unix)]
     {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        };
+
+        use signal_hook::{consts::SIGTERM, flag::register_conditional_default};
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut signal) = signal(SignalKind::terminate()) {
+        let was_asked = Arc::new(AtomicBool::new(false));
+        let is_armed = register_conditional_default(SIGTERM, Arc::clone(&was_asked));
+        if let (Ok(mut signal), Ok(_action)) = (signal(SignalKind::terminate()), is_armed) {
             signal.recv().await;
+            was_asked.store(true, Ordering::Relaxed);
             return;
         }
     }

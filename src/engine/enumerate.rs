@@ -219,7 +219,7 @@ impl Run {
                 // An object that was just edited may stand at its old place with its new time, which says nothing.
                 Direction::Ascending => {
                     let settled = times.iter().filter(|time| **time < self.until());
-                    settled.max().or(times.iter().min()).is_some_and(|time| *time > until)
+                    settled.last().or(times.iter().min()).is_some_and(|time| *time > until)
                 }
             };
             if until.is_some_and(is_beyond) {

@@ -312,8 +312,12 @@ impl Run {
             }
             // It has a place to give back.
             Task::Complete(_) => true,
-            Task::Query { .. } | Task::FetchPage { .. } => self.page_streams().any(is_read),
-            Task::Search(_) | Task::FetchDataSource { .. } | Task::FetchDatabase { .. } => {
+            // Rows lead to data sources too.
+            Task::Search(_)
+            | Task::Query { .. }
+            | Task::FetchPage { .. }
+            | Task::FetchDataSource { .. }
+            | Task::FetchDatabase { .. } => {
                 self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource)).any(is_read)
             }
         }

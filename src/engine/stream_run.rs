@@ -57,7 +57,7 @@ pub(super) struct StreamRun {
     /// How far the run was when the stream was stopped; nothing is read for it after that.
     stopped: RefCell<Option<Position>>,
     is_running: Cell<bool>,
-    /// Whether its last state and status were sent.
+    /// Whether its last state and status are queued or sent.
     is_finished: Cell<bool>,
     record_count: Cell<u64>,
     byte_count: Cell<u64>,
@@ -433,7 +433,7 @@ impl StreamRun {
         !self.is_running.replace(true)
     }
 
-    /// Notes that the last state and status were sent: nothing may follow, whatever happens meanwhile.
+    /// Notes that the last state and status are queued: nothing may follow, whatever happens meanwhile.
     pub(super) fn set_finished(&self) {
         self.is_finished.set(true);
     }

@@ -118,8 +118,7 @@ impl Visit<'_> {
     /// Whether the children of a synced original are to be read: not if this run has read them, unless from a later time.
     ///
     /// In its own page an original is read again while the page with the copy through which it was entered is not done:
-    /// should that one fail, and the copy be gone by the next sync, nothing else would lead to it. Once it has failed,
-    /// so it is through another copy.
+    /// should that one fail, and the copy be gone by the next sync, nothing else would lead to it.
     pub fn enter_original(&self, block: Uuid, is_own: bool) -> bool {
         let entered = EnteredOriginal { since: self.since, root: Rc::clone(self.root) };
         match self.run.originals.borrow_mut().entry((self.stream_index, block)) {
@@ -130,8 +129,7 @@ impl Visit<'_> {
             Entry::Occupied(mut entry) => {
                 let EnteredOriginal { since, root } = entry.get();
                 let is_safe = Rc::ptr_eq(root, self.root) || root.is_read_by(self.stream_index);
-                let is_way_to_it = is_own || root.has_failed_for(self.stream_index);
-                let is_wanted = self.since < *since || (is_way_to_it && !is_safe);
+                let is_wanted = self.since < *since || (is_own && !is_safe);
                 if is_wanted {
                     entry.insert(entered);
                 }

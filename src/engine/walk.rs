@@ -73,11 +73,6 @@ impl Root {
         top.pending.get() == 0 && !top.failed.borrow().contains(&stream)
     }
 
-    /// Whether something of it could not be read for a stream.
-    pub(super) fn has_failed_for(self: &Rc<Self>, stream: usize) -> bool {
-        self.top().failed.borrow().contains(&stream)
-    }
-
     pub(super) fn found_page(self: &Rc<Self>, id: Uuid) {
         self.top().found.borrow_mut().pages.insert(id);
     }
@@ -255,7 +250,11 @@ impl Run {
     pub(super) fn walk_found(&self, page: PageRef, under: &Rc<Root>) {
         let root = Root::new(page, None, false, Some(Rc::clone(under)));
         let top = root.top().page.id;
-        let tasks = self.tasks_of(&root, |stream| stream.wants_below(&page, top, &self.inventory.borrow()));
+        // One that is tried again is read on its own.
+        let is_wanted = |stream: &StreamRun| {
+            !stream.retries(page.id) && stream.wants_below(&page, top, &self.inventory.borrow())
+        };
+        let tasks = self.tasks_of(&root, is_wanted);
         if !tasks.is_empty() {
             under.begin();
             for task in tasks {
