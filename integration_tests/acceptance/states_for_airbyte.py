@@ -173,7 +173,7 @@ def last(states: list[dict]) -> list[dict]:
 def written_states() -> list[dict]:
     """States of every kind, from syncs that fail in different ways."""
     # 302 is an answer that is not tried again; 401 ends the whole sync, here in the middle of the walk.
-    control("fail", route="search", status=302, times=2)
+    control("fail", route="search", status=302)
     written = read([], exit_code=1)
     control("fail", route="block_children", status=302)
     control("fail", route="page", status=401)
