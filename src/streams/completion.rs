@@ -61,6 +61,9 @@ struct TextItem<'a> {
 
 /// Returns the values of a page that are cut or may be.
 pub fn truncated_values(page: &RawObject<'_>) -> Vec<TruncatedValue> {
+    if !page.get("properties").is_some_and(may_be_cut) {
+        return Vec::new();
+    }
     let Some(properties) = page.object("properties") else { return Vec::new() };
     properties
         .fields()
@@ -75,6 +78,12 @@ pub fn truncated_values(page: &RawObject<'_>) -> Vec<TruncatedValue> {
             Some(TruncatedValue { key: key.to_owned(), property_id, kind })
         })
         .collect()
+}
+
+/// Whether any of these properties may be cut, by a glance: each reference is an object, and a cut relation says so.
+fn may_be_cut(properties: &str) -> bool {
+    memchr::memchr_iter(b'{', properties.as_bytes()).count() > LIMIT
+        || (properties.contains("\"has_more\"") && properties.contains("true"))
 }
 
 fn truncated_kind(value: &PropertyValue<'_>) -> Option<&'static str> {
@@ -208,6 +217,20 @@ mod tests {
         let expected = [("cut", "relation"), ("25", "people"), ("25 mentions", "rich_text")];
         assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
         assert_eq!(found[0].property_id, "a%3D");
+    }
+
+    #[test]
+    fn a_cut_value_is_found_where_a_page_has_no_other() {
+        let cut =
+            |end: &str| r#"{"id":"a","type":"relation","relation":[{"id":"x"}],"has_more""#.to_owned() + end;
+        for value in [people(25), text(25), cut(":true}"), cut(" : true }")] {
+            let text_of_page = page(&[("only", value)]);
+            assert_eq!(
+                truncated_values(&RawObject::parse(&text_of_page).unwrap()).len(),
+                1,
+                "{text_of_page}"
+            );
+        }
     }
 
     #[test]
