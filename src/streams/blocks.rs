@@ -29,7 +29,10 @@ const MAX_DEPTH: u8 = 30;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "blocks",
-    schema: Schema::new(include_str!("../../schemas/blocks.json")),
+    schema: Schema::new(
+        include_str!("../../schemas/blocks.json"),
+        include_str!("../../schemas/fields/blocks.json"),
+    ),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Global,

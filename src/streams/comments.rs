@@ -18,7 +18,10 @@ pub(super) struct Comments;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "comments",
-    schema: Schema::new(include_str!("../../schemas/comments.json")),
+    schema: Schema::new(
+        include_str!("../../schemas/comments.json"),
+        include_str!("../../schemas/fields/comments.json"),
+    ),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Global,

@@ -11,7 +11,10 @@ pub(super) struct DataSources;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "data_sources",
-    schema: Schema::new(include_str!("../../schemas/data_sources.json")),
+    schema: Schema::new(
+        include_str!("../../schemas/data_sources.json"),
+        include_str!("../../schemas/fields/data_sources.json"),
+    ),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Single,

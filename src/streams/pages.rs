@@ -14,7 +14,10 @@ pub(super) struct Pages;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "pages",
-    schema: Schema::new(include_str!("../../schemas/pages.json")),
+    schema: Schema::new(
+        include_str!("../../schemas/pages.json"),
+        include_str!("../../schemas/fields/pages.json"),
+    ),
     primary_key: "id",
     cursor_field: Some("last_edited_time"),
     state_form: StateForm::Single,

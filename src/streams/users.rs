@@ -8,7 +8,10 @@ pub(super) struct Users;
 
 static SPEC: StreamSpec = StreamSpec {
     name: "users",
-    schema: Schema::new(include_str!("../../schemas/users.json")),
+    schema: Schema::new(
+        include_str!("../../schemas/users.json"),
+        include_str!("../../schemas/fields/users.json"),
+    ),
     primary_key: "id",
     cursor_field: None,
     state_form: StateForm::Single,

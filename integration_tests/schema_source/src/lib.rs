@@ -6,6 +6,7 @@
 //! required, unknown ones allowed, no closed list of values.
 //!
 //! - [`schemas`] and [`render`]: the five schemas, and the text of their files.
+//! - [`fields`]: the names alone, in `schemas/fields/`, for a program that reads them at each start.
 //! - [`undeclared_paths`], [`type_mismatches`]: what of a record its schema does not say.
 //! - [`samples`]: records with each kind of block, property, mention, parent, icon and user.
 
@@ -19,5 +20,5 @@ mod shapes;
 mod streams;
 
 pub use coverage::{type_mismatches, undeclared_paths};
-pub use render::{render, schema_dir};
+pub use render::{fields, render, schema_dir};
 pub use streams::schemas;

@@ -11,6 +11,17 @@ pub fn schema_dir() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "..", "schemas"].iter().collect()
 }
 
+/// The fields that a schema declares: an object of fields, an array with what its items are, or 0 for anything else.
+pub fn fields(schema: &Value) -> Value {
+    let properties = schema["properties"].as_object().filter(|properties| !properties.is_empty());
+    let items = || fields(&schema["items"]);
+    match properties {
+        Some(properties) => properties.iter().map(|(name, schema)| (name.clone(), fields(schema))).collect(),
+        None if schema["items"].is_object() && items() != 0 => Value::Array(vec![items()]),
+        None => 0.into(),
+    }
+}
+
 /// The text of a schema file: JSON, indented, with what fits into one line in one line.
 pub fn render(schema: &Value) -> String {
     let mut text = String::new();

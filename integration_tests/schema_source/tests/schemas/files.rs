@@ -10,7 +10,22 @@ fn schema_files_are_up_to_date() {
         let message = "schemas/ is out of date: run `cargo run -p schema-source`";
         assert!(file == schema_source::render(&schema), "{stream}: {message}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&file).unwrap(), schema, "{stream}");
+        let path = schema_source::schema_dir().join(format!("fields/{stream}.json"));
+        let file = fs::read_to_string(&path).unwrap();
+        assert!(file == schema_source::render(&schema_source::fields(&schema)), "{stream}: {message}");
     }
+}
+
+#[test]
+fn fields_are_the_names_that_a_schema_declares() {
+    let schema = serde_json::json!({"properties": {
+        "id": {"type": "string"},
+        "any": {"type": "object", "properties": {}},
+        "ids": {"type": "array", "items": {"type": "string"}},
+        "list": {"type": "array", "items": {"properties": {"a": {"type": "string"}}}},
+    }});
+    let fields = serde_json::json!({"id": 0, "any": 0, "ids": 0, "list": [{"a": 0}]});
+    assert_eq!(schema_source::fields(&schema), fields);
 }
 
 #[test]
