@@ -277,9 +277,7 @@ impl Run {
 
     /// Reads one node of a page for one stream.
     pub(super) async fn visit(&self, index: usize, root: &Rc<Root>, node: Node) -> Result<(), ReadError> {
-        let Some(stream) = self.streams.get(index).filter(|stream| !stream.is_stopped()) else {
-            return Ok(());
-        };
+        let Some(stream) = self.streams.get(index) else { return Ok(()) };
         let Some(reader) = stream.page_reader() else { return Ok(()) };
         let since = stream.since_below(root.page.id, root.top().page.id, &self.inventory.borrow());
         let visit = Visit { run: self, stream_index: index, stream, root, since };
