@@ -436,7 +436,6 @@ fn checkpoints_follow_the_policy() {
     let notion = FakeNotion::start_blocking(workspace);
     let states_of = |interval: Duration, records: u64, walk_parts: usize| {
         let connector = Connector::new(&notion).streams(&["blocks"]).with_settings(|settings| {
-            settings.policy.walk_parts = 0;
             settings.policy.interval = interval;
             settings.policy.records = records;
             settings.policy.walk_parts = walk_parts;
@@ -456,6 +455,12 @@ fn checkpoints_follow_the_policy() {
     // A part is ten pages, and the pages of the other workers may be done before the one that holds the mark back.
     let by_parts = states_of(hour, 1_000_000, 4);
     assert!((3..=5).contains(&by_parts.len()), "{by_parts:?}");
+    // Parts that come too soon after the last state have none.
+    let connector = Connector::new(&notion).streams(&["blocks"]).with_settings(|settings| {
+        settings.policy.records = 1_000_000;
+        settings.policy.spacing = hour;
+    });
+    assert_eq!(connector.read().states().len(), 1);
 }
 
 #[test]
