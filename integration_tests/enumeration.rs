@@ -550,38 +550,32 @@ fn a_capability_withdrawn_while_rows_are_listed_is_not_taken_for_rows_that_are_g
     assert_eq!(output.statuses("users").last().unwrap(), "COMPLETE");
 }
 
-#[test]
-fn a_page_edited_just_now_does_not_end_the_search_from_the_other_end() {
-    // GIVEN more pages than search lists from one end, and fewer than from both
-    let mut workspace = Workspace::new();
-    workspace.settings.search_result_cap = 10;
-    workspace.settings.max_page_size = 5;
-    let pages: Vec<Uuid> = (0..18).map(|number| workspace.add_top_page_at("Page", at(40, number))).collect();
-
-    // WHEN search has not noticed yet that one was edited: it stands at its old place, last on a result page
-    workspace.settings.search_lag = std::time::Duration::from_mins(5);
-    workspace.edit_title(pages[4], "Edited");
-    let notion = FakeNotion::start_blocking(workspace);
-    let output =
-        Connector::new(&notion).with_config("lookback_minutes", json!(10)).streams(&["pages"]).read();
-
-    // THEN those behind it come too
-    output.assert_complete();
-    assert_eq!(output.ids("pages").len(), pages.len());
-}
-
-#[test]
-fn a_page_that_search_shows_late_does_not_end_the_search_from_the_other_end_without_a_lookback() {
+/// A read of more pages than search lists from one end, and fewer than from both, of which one was edited before search
+/// noticed: it stands at its old place.
+fn assert_all_are_found(edited: usize, minutes_ago: i64, lookback_minutes: i64) {
     let mut workspace = Workspace::new();
     workspace.settings.search_result_cap = 10;
     workspace.settings.max_page_size = 5;
     let pages: Vec<Uuid> = (0..18).map(|number| workspace.add_top_page_at("Page", at(40, number))).collect();
     workspace.settings.search_lag = std::time::Duration::from_mins(15);
-    workspace.set_now(Some(Utc::now() - TimeDelta::minutes(5)));
-    workspace.edit_title(pages[2], "Edited");
+    workspace.set_now(Some(Utc::now() - TimeDelta::minutes(minutes_ago)));
+    workspace.edit_title(pages[edited], "Edited");
     workspace.set_now(None);
     let notion = FakeNotion::start_blocking(workspace);
-    let output = Connector::new(&notion).with_config("lookback_minutes", json!(0)).streams(&["pages"]).read();
+    let connector = Connector::new(&notion).with_config("lookback_minutes", json!(lookback_minutes));
+    let output = connector.streams(&["pages"]).read();
     output.assert_complete();
     assert_eq!(output.ids("pages").len(), pages.len());
+}
+
+#[test]
+fn a_page_edited_just_now_does_not_end_the_search_from_the_other_end() {
+    let last_of_a_result_page = 4;
+    assert_all_are_found(last_of_a_result_page, 0, 10);
+}
+
+#[test]
+fn a_page_that_search_shows_late_does_not_end_the_search_from_the_other_end_without_a_lookback() {
+    let middle_of_a_result_page = 2;
+    assert_all_are_found(middle_of_a_result_page, 5, 0);
 }

@@ -1,34 +1,27 @@
 //! What a failure may not cost: other records, later syncs, requests in vain.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use fake_notion::{FakeNotion, Fault, Route, Workspace};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Connector, SyncOutput};
-
-fn days_ago(days: i64) -> DateTime<Utc> {
-    Utc::now() - TimeDelta::days(days)
-}
-
-fn relation(count: u128) -> Value {
-    let entries: Vec<Value> = (0..count).map(|n| json!({"id": Uuid::from_u128(n).to_string()})).collect();
-    json!({"type": "relation", "relation": entries})
-}
-
-/// Reads these streams from a platform's state, and takes in what it keeps of it.
-fn read(connector: &Connector, streams: &[&str], state: &mut Value) -> SyncOutput {
-    let output = connector.clone().streams(streams).state(state.clone()).read();
-    *state = output.state_file(state);
-    output
-}
-
-fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
-    output.ids(stream).contains(&id.to_string())
-}
+use crate::{
+    missed::relation,
+    support::Connector,
+    unlisted::{contains, days_ago, hidden_below, read},
+};
 
 fn impatient(notion: &FakeNotion) -> Connector {
     Connector::new(notion).with_settings(|settings| settings.retry.max_retries = 0)
+}
+
+/// How often a route is asked by a read of pages that stops because it always fails.
+fn asked_in_vain(workspace: Workspace, route: Route) -> usize {
+    let notion = FakeNotion::start_blocking(workspace);
+    notion.fail_always(route, Fault::status(500));
+    let output = impatient(&notion).streams(&["pages"]).read();
+    assert_eq!(output.exit_code, Some(1));
+    notion.request_count(route)
 }
 
 #[test]
@@ -38,12 +31,8 @@ fn a_stream_that_stopped_completes_no_more_values() {
         let page = workspace.add_top_page_at("Long", days_ago(20));
         workspace.set_property_unstamped(page, "Relation", relation(30));
     }
-    let notion = FakeNotion::start_blocking(workspace);
-    notion.fail_always(Route::PageProperty(None), Fault::status(500));
-    let output = impatient(&notion).streams(&["pages"]).read();
-    assert_eq!(output.exit_code, Some(1));
     // As many as the retry list holds, and what was under way.
-    let asked = notion.request_count(Route::PageProperty(None));
+    let asked = asked_in_vain(workspace, Route::PageProperty(None));
     assert!(asked <= 100 + 20, "{asked} requests");
 }
 
@@ -53,12 +42,8 @@ fn streams_that_stopped_have_no_more_rows_listed() {
     for _table in 0..300 {
         workspace.add_top_database("Table", days_ago(20));
     }
-    let notion = FakeNotion::start_blocking(workspace);
-    notion.fail_always(Route::QueryDataSource(None), Fault::status(500));
-    let output = impatient(&notion).streams(&["pages"]).read();
-    assert_eq!(output.exit_code, Some(1));
-    let asked = notion.request_count(Route::QueryDataSource(None));
-    assert!(asked <= 200 + 20, "{asked} requests");
+    let asked = asked_in_vain(workspace, Route::QueryDataSource(None));
+    assert!(asked <= 2 * 100 + 20, "{asked} requests");
 }
 
 #[test]
@@ -157,14 +142,11 @@ fn a_passing_failure_of_the_check_on_another_page_does_not_stop_comments() {
 #[test]
 fn comments_of_a_hidden_page_that_failed_are_read_by_the_next_sync() {
     // GIVEN a hidden page below another
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let page = workspace.add_top_page("Page");
-    let hidden = workspace.add_page(page, "Hidden");
-    let comment = workspace.add_comment(hidden, "old comment");
-    workspace.set_now(None);
-    workspace.hide_from_search(hidden);
-    workspace.add_top_page_at("New", days_ago(1));
+    let mut old = None;
+    let (workspace, [_page, hidden]) = hidden_below(|workspace, [_page, hidden]| {
+        old = Some(workspace.add_comment(hidden, "old comment"));
+    });
+    let comment = old.unwrap();
     let notion = FakeNotion::start_blocking(workspace);
     let streams = ["pages", "blocks", "comments"];
     let mut state = json!([]);
@@ -243,21 +225,18 @@ fn a_data_source_that_only_a_wiki_shows_is_not_lost_when_pages_stop() {
 
 #[test]
 fn comments_of_a_hidden_page_are_not_read_twice_when_the_page_above_it_failed_too() {
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let page = workspace.add_top_page("Page");
-    let hidden = workspace.add_page(page, "Hidden");
-    let toggle = workspace.append_text(page, "toggle", "toggle");
-    workspace.append_text(toggle, "paragraph", "inside");
-    workspace.add_comment(hidden, "old comment");
-    workspace.set_now(None);
-    workspace.hide_from_search(hidden);
-    workspace.add_top_page_at("New", days_ago(1));
+    let mut block = None;
+    let (workspace, [_page, hidden]) = hidden_below(|workspace, [page, hidden]| {
+        let toggle = workspace.append_text(page, "toggle", "toggle");
+        workspace.append_text(toggle, "paragraph", "inside");
+        workspace.add_comment(hidden, "old comment");
+        block = Some(toggle);
+    });
     let notion = FakeNotion::start_blocking(workspace);
     let streams = ["pages", "blocks", "comments"];
     let mut state = json!([]);
     notion.fail_always(Route::Comments(Some(hidden)), Fault::status(500));
-    notion.fail_always(Route::BlockChildren(Some(toggle)), Fault::status(500));
+    notion.fail_always(Route::BlockChildren(block), Fault::status(500));
     read(&impatient(&notion), &streams, &mut state);
     notion.clear_faults();
     notion.clear_requests();

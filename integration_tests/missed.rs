@@ -17,7 +17,7 @@ fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
     output.ids(stream).contains(&id.to_string())
 }
 
-fn relation(count: u128) -> Value {
+pub(crate) fn relation(count: u128) -> Value {
     let entries: Vec<Value> = (0..count).map(|n| json!({"id": Uuid::from_u128(n).to_string()})).collect();
     json!({"type": "relation", "relation": entries})
 }

@@ -7,19 +7,33 @@ use uuid::Uuid;
 
 use crate::support::{Connector, SyncOutput};
 
-fn days_ago(days: i64) -> DateTime<Utc> {
+pub(crate) fn days_ago(days: i64) -> DateTime<Utc> {
     Utc::now() - TimeDelta::days(days)
 }
 
 /// Reads these streams from a platform's state, and takes in what it keeps of it.
-fn read(connector: &Connector, streams: &[&str], state: &mut Value) -> SyncOutput {
+pub(crate) fn read(connector: &Connector, streams: &[&str], state: &mut Value) -> SyncOutput {
     let output = connector.clone().streams(streams).state(state.clone()).read();
     *state = output.state_file(state);
     output
 }
 
-fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
+pub(crate) fn contains(output: &SyncOutput, stream: &str, id: Uuid) -> bool {
     output.ids(stream).contains(&id.to_string())
+}
+
+/// An old page, and an old one below it that search does not show; `add` adds what else is old. A new one beside them
+/// moves the cursor past these.
+pub(crate) fn hidden_below(add: impl FnOnce(&mut Workspace, [Uuid; 2])) -> (Workspace, [Uuid; 2]) {
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let page = workspace.add_top_page("Page");
+    let hidden = workspace.add_page(page, "Hidden");
+    add(&mut workspace, [page, hidden]);
+    workspace.set_now(None);
+    workspace.hide_from_search(hidden);
+    workspace.add_top_page_at("New", days_ago(1));
+    (workspace, [page, hidden])
 }
 
 #[test]
@@ -61,16 +75,9 @@ fn an_unfinished_state_does_not_claim_what_only_another_stream_knew() {
 #[test]
 fn what_a_tree_shows_is_remembered_although_the_comments_of_its_page_failed() {
     // GIVEN a sync that reads the tree of a page, which alone leads to two objects, and not its comments
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let page = workspace.add_top_page("Page");
-    let hidden = workspace.add_page(page, "Hidden");
+    let (mut workspace, [page, hidden]) = hidden_below(|_workspace, _pages| {});
     let (_database, source) = workspace.add_database(page, "Table", days_ago(30));
-    for id in [hidden, source] {
-        workspace.hide_from_search(id);
-    }
-    workspace.set_now(None);
-    workspace.add_top_page_at("New", days_ago(1));
+    workspace.hide_from_search(source);
     let notion = FakeNotion::start_blocking(workspace);
     let connector = Connector::new(&notion);
     let streams = ["data_sources", "pages", "blocks", "comments"];
@@ -98,13 +105,7 @@ fn what_a_tree_shows_is_remembered_although_the_comments_of_its_page_failed() {
 fn what_is_below_a_page_that_failed_waits_for_a_sync_that_reads_trees() {
     for streams in [&["pages"][..], &["pages", "comments"]] {
         // GIVEN a page whose tree failed, and which alone leads to an old one
-        let mut workspace = Workspace::new();
-        workspace.set_now(Some(days_ago(30)));
-        let page = workspace.add_top_page("Page");
-        let hidden = workspace.add_page(page, "Hidden");
-        workspace.hide_from_search(hidden);
-        workspace.set_now(None);
-        workspace.add_top_page_at("New", days_ago(1));
+        let (workspace, [page, hidden]) = hidden_below(|_workspace, _pages| {});
         let notion = FakeNotion::start_blocking(workspace);
         let connector = Connector::new(&notion);
         notion.fail_always(Route::BlockChildren(Some(page)), Fault::status(500));
@@ -129,19 +130,15 @@ fn what_is_below_a_page_that_failed_waits_for_a_sync_that_reads_trees() {
 #[test]
 fn a_page_that_search_shows_at_last_is_not_lost_by_a_run_that_is_killed_before_it_is_read() {
     // GIVEN a hidden page that blocks have found, comments never knew, and search shows now
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let page = workspace.add_top_page("Page");
-    let hidden = workspace.add_page(page, "Hidden");
-    let comment = workspace.add_comment(hidden, "old comment");
-    for day in 0..5 {
-        workspace.set_now(Some(days_ago(29 - day)));
-        workspace.add_top_page("Other");
-    }
-    workspace.touch(hidden, days_ago(20));
-    workspace.set_now(None);
-    workspace.hide_from_search(hidden);
-    workspace.add_top_page_at("New", days_ago(1));
+    let mut old = None;
+    let (workspace, [_page, hidden]) = hidden_below(|workspace, [_page, hidden]| {
+        old = Some(workspace.add_comment(hidden, "old comment"));
+        for day in 0..5 {
+            workspace.add_top_page_at("Other", days_ago(29 - day));
+        }
+        workspace.touch(hidden, days_ago(20));
+    });
+    let comment = old.unwrap();
     let notion = FakeNotion::start_blocking(workspace);
     let connector = Connector::new(&notion)
         .with_config("num_workers", json!(1))
