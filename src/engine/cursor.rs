@@ -9,6 +9,8 @@ use chrono::{DateTime, DurationRound, NaiveDateTime, SecondsFormat, TimeDelta, U
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::StateError;
+
 /// A page and when it was last edited; ordered as walks go.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct PageRef {
@@ -53,16 +55,6 @@ pub enum StateForm {
     Single,
     /// `{"use_global_cursor": true, "state": {"last_edited_time": T}, ...}`
     Global,
-}
-
-/// A state that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the state of the stream \"{stream}\" cannot be read: {detail}")]
-pub struct StateError {
-    /// The stream's name.
-    pub stream: String,
-    /// What is wrong, and where.
-    pub detail: String,
 }
 
 /// The state of one stream, as it was when the sync began.

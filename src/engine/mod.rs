@@ -10,7 +10,6 @@
 
 mod cursor;
 mod enumerate;
-mod error;
 mod inventory;
 mod observe;
 mod progress;
@@ -25,8 +24,8 @@ mod stream_run;
 mod visit;
 mod walk;
 
-pub use cursor::{PageRef, Resume, RetryList, StateError, StateForm, StreamState, Unlisted, to_minute};
-pub use error::ReadError;
+pub use crate::error::{ReadError, StateError};
+pub use cursor::{PageRef, Resume, RetryList, StateForm, StreamState, Unlisted, to_minute};
 pub use reader::{ReadOutcome, ReadRequest, Stop, read};
 pub use run::CheckpointPolicy;
 pub use visit::{Node, Visit};

@@ -1,4 +1,4 @@
-//! Why a stream is not complete.
+//! Why a stream, or a part of it, could not be read.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -77,7 +77,7 @@ impl ReadError {
     }
 
     /// Whether one object is gone, not shared, or refused for good: the rest is not concerned.
-    pub(super) fn is_about_one_object(&self) -> bool {
+    pub fn is_about_one_object(&self) -> bool {
         matches!(
             self.api_error(),
             Some(ApiError::NotFound { .. } | ApiError::Forbidden { .. } | ApiError::Rejected { .. })
@@ -85,7 +85,7 @@ impl ReadError {
     }
 
     /// Whether every further request would fail alike.
-    pub(super) fn ends_everything(&self) -> bool {
+    pub fn ends_everything(&self) -> bool {
         match self {
             Self::Output(_) | Self::Interrupted => true,
             Self::List(_)
@@ -101,4 +101,14 @@ impl ReadError {
             ),
         }
     }
+}
+
+/// A state that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the state of the stream \"{stream}\" cannot be read: {detail}")]
+pub struct StateError {
+    /// The stream's name.
+    pub stream: String,
+    /// What is wrong, and where.
+    pub detail: String,
 }
