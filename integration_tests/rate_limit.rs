@@ -212,7 +212,7 @@ async fn a_hold_that_is_prolonged_is_told_again_with_its_new_end() {
     // WHEN the hold grows by much and then by little
     let prolong = async move {
         for delay_s in [6, 3_601, 3_600] {
-            held.gate().hold(Duration::from_secs(delay_s));
+            held.rate_limiter().hold_for(Duration::from_secs(delay_s));
             tokio::time::sleep(Duration::from_millis(1_010)).await;
         }
     };
@@ -330,7 +330,7 @@ async fn the_renewal_of_a_token_waits_at_the_gate_like_everyone() {
         let delay = Duration::from_millis(500);
         notion.on_request(move |request, _workspace| {
             if request.number == 1 {
-                held.gate().hold(delay);
+                held.rate_limiter().hold_for(delay);
             }
         });
         // WHEN
@@ -353,7 +353,7 @@ async fn a_rate_limit_of_the_token_endpoint_holds_everyone() {
     notion.fail(Route::OAuthToken, limited(Some("1")));
     client.get("/v1/users/me").await.unwrap();
     assert_quiet(&notion, 429, Duration::from_secs(1));
-    assert!(client.gate().held_in_sum() >= Duration::from_millis(900));
+    assert!(client.rate_limiter().held_in_sum() >= Duration::from_millis(900));
 }
 
 #[tokio::test]

@@ -244,8 +244,11 @@ async fn perform(
                 };
             let Ok(status) = tokio::time::timeout(patience.limit, check(&client)).await else {
                 client.finish_exchange(LAST_ANSWER).await;
-                let is_held =
-                    client.gate().subscribe().borrow().is_some_and(|hold| !hold.remaining().is_zero());
+                let is_held = client
+                    .rate_limiter()
+                    .subscribe()
+                    .borrow()
+                    .is_some_and(|hold| !hold.remaining().is_zero());
                 return Ok(Err(Error::SlowCheck { seconds: patience.limit.as_secs(), is_held }));
             };
             emitter.message(&AirbyteMessage::ConnectionStatus(status)).await?;

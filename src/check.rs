@@ -26,7 +26,7 @@ struct BotDetail {
 /// Asks who the token is and for one page of search; says in words what a person can do.
 pub async fn check(client: &NotionClient) -> ConnectionStatus {
     let bot = match client.get("/v1/users/me").await {
-        Ok(text) => serde_json::from_str(&text).unwrap_or(Bot { name: None, bot: None }),
+        Ok(answer) => serde_json::from_str(&answer.body).unwrap_or(Bot { name: None, bot: None }),
         Err(error) => return ConnectionStatus::Failed(describe_check_error(&error.into()).message),
     };
     let body = json!({"sort": {"timestamp": "last_edited_time", "direction": "descending"}});

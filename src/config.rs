@@ -9,6 +9,8 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+pub use crate::client::OAuthClient;
+
 const DEFAULT_API_URL: &str = "https://api.notion.com";
 const DEFAULT_WORKERS: u64 = 8;
 const MAX_WORKERS: u64 = 25;
@@ -78,17 +80,6 @@ impl Credentials {
         });
         [access_token].into_iter().chain(oauth)
     }
-}
-
-/// The OAuth client of a public connection.
-#[derive(Clone, Debug)]
-pub struct OAuthClient {
-    /// The client id.
-    pub client_id: String,
-    /// The client secret.
-    pub client_secret: SecretString,
-    /// The refresh token, if the connection has one.
-    pub refresh_token: Option<SecretString>,
 }
 
 /// Why a config cannot be used: what is wrong, where, what to do.

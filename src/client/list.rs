@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt, hash::BuildHasher};
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::warn;
@@ -98,17 +99,20 @@ pub struct ResultPage {
     results: ObjectPlaces,
     has_more: bool,
     next_cursor: Option<String>,
+    /// A lower bound of the time by Notion's clock at which the page was asked for.
+    pub asked_at: DateTime<Utc>,
     /// Whether Notion cut the listing at its limit of results (`request_status`).
     pub is_incomplete: bool,
 }
 
 impl fmt::Debug for ResultPage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { body: _records, results, has_more, next_cursor: _, is_incomplete } = self;
+        let Self { body: _records, results, has_more, next_cursor: _, asked_at, is_incomplete } = self;
         formatter
             .debug_struct("ResultPage")
             .field("results", &results.len())
             .field("has_more", has_more)
+            .field("asked_at", asked_at)
             .field("is_incomplete", is_incomplete)
             .finish_non_exhaustive()
     }
@@ -138,7 +142,8 @@ impl ResultPage {
         let next_cursor = envelope.next_cursor.map(Cow::into_owned);
         let is_incomplete =
             envelope.request_status.is_some_and(|status| status.kind.as_deref() == Some("incomplete"));
-        Ok(Self { body, results, has_more, next_cursor, is_incomplete })
+        let asked_at = DateTime::UNIX_EPOCH;
+        Ok(Self { body, results, has_more, next_cursor, asked_at, is_incomplete })
     }
 
     /// The results, opened; none for one that is not an object.
@@ -243,6 +248,11 @@ impl Listing {
         Ok(None)
     }
 
+    /// How often it was started again so far.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     /// Whether the result page just returned is the first after a restart.
     pub fn has_restarted(&self) -> bool {
         self.restarts > 0 && self.pages_since_restart == 1
@@ -281,7 +291,8 @@ impl Listing {
             }
             request.at(start_cursor.as_deref(), *page_size)
         };
-        let page = client.send(build, ResultPage::parse).await?;
+        let (mut page, asked_at) = client.send(build, ResultPage::parse).await?;
+        page.asked_at = asked_at;
         self.page_size = (self.page_size * 2).min(MAX_PAGE_SIZE);
         Ok(page)
     }
@@ -337,7 +348,7 @@ mod tests {
         assert!(!page.has_more() && !page.is_incomplete);
         assert_eq!(
             format!("{page:?}"),
-            "ResultPage { results: 2, has_more: false, is_incomplete: false, .. }"
+            "ResultPage { results: 2, has_more: false, asked_at: 1970-01-01T00:00:00Z, is_incomplete: false, .. }"
         );
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chrono::{DateTime, Utc};
 use reqwest::{
     Client, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
@@ -13,7 +14,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ApiError, ConnectStep, error::ErrorAnswer};
+use super::{ApiError, ConnectStep, answer::ErrorAnswer};
 
 /// <https://developers.notion.com/reference/versioning>
 const NOTION_VERSION: (HeaderName, HeaderValue) =
@@ -117,27 +118,32 @@ impl Credentials<'_> {
 }
 
 /// A complete answer. Its `Debug` shows no body: that holds records, or a new token pair.
-pub(super) struct Answer {
+pub(super) struct RawAnswer {
     pub(super) body: String,
     headers: HeaderMap,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for RawAnswer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Answer");
+        let mut shown = formatter.debug_struct("RawAnswer");
         shown.field("request_id", &self.request_id()).field("date", &self.date()).finish_non_exhaustive()
     }
 }
 
-impl Answer {
+impl RawAnswer {
     /// Notion's id of the request.
     pub(super) fn request_id(&self) -> Option<String> {
         request_id(&self.headers)
     }
 
     /// Notion's time, to the second.
-    pub(super) fn date(&self) -> Option<SystemTime> {
-        httpdate::parse_http_date(text(&self.headers, DATE.as_str())?).ok()
+    pub(super) fn date(&self) -> Option<DateTime<Utc>> {
+        date(&self.headers).map(DateTime::from)
+    }
+
+    /// What it is if its body is of no use.
+    pub(super) fn fail(&self, error: ApiError) -> Failure {
+        Failure { error, request_id: self.request_id() }
     }
 }
 
@@ -159,6 +165,7 @@ impl From<ApiError> for Failure {
 pub(super) struct Transport {
     client: Client,
     base: Url,
+    host: String,
     max_body_bytes: usize,
 }
 
@@ -180,7 +187,14 @@ impl Transport {
                 step: ConnectStep::Tls,
                 detail: causes(&error).join(": "),
             })?;
-        Ok(Self { client, base, max_body_bytes: MAX_BODY_BYTES })
+        let name = base.host_str().unwrap_or_default();
+        let host = base.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+        Ok(Self { client, base, host, max_body_bytes: MAX_BODY_BYTES })
+    }
+
+    /// The API's host, with its port where it is an unusual one.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Sends one attempt and reads its whole answer.
@@ -188,7 +202,7 @@ impl Transport {
         &self,
         request: &Request,
         credentials: Credentials<'_>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RawAnswer, Failure> {
         let url = self.base.join(&request.target).map_err(|error| ApiError::Rejected {
             status: 0,
             code: "invalid_target".to_owned(),
@@ -216,21 +230,26 @@ impl Transport {
 
         let limit = if status == 200 { self.max_body_bytes } else { MAX_ERROR_BODY_BYTES };
         let (body, is_whole) = read_body(response, limit).await.map_err(|error| fail(classify(&error)))?;
+        let answer = ErrorAnswer {
+            status,
+            retry_after: text(&headers, RETRY_AFTER.as_str()),
+            date: date(&headers),
+            ray: text(&headers, "cf-ray"),
+            body: &body,
+            secrets: &credentials.secrets(),
+        };
         if status != 200 {
-            return Err(fail(ApiError::from_answer(&ErrorAnswer {
-                status,
-                retry_after: text(&headers, RETRY_AFTER.as_str()),
-                ray: text(&headers, "cf-ray"),
-                body: &body,
-                secrets: &credentials.secrets(),
-            })));
+            return Err(fail(ApiError::from_answer(&answer)));
         }
         if !is_whole {
             return Err(fail(ApiError::TooLarge { limit }));
         }
+        if let Some(error) = ApiError::from_success(&answer) {
+            return Err(fail(error));
+        }
         let body = String::from_utf8(body)
             .map_err(|error| fail(ApiError::NotJson { detail: error.utf8_error().to_string() }))?;
-        Ok(Answer { body, headers })
+        Ok(RawAnswer { body, headers })
     }
 }
 
@@ -248,6 +267,10 @@ async fn read_body(mut response: Response, limit: usize) -> Result<(Vec<u8>, boo
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(text(headers, DATE.as_str())?).ok()
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
@@ -327,7 +350,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(transport: &Transport) -> Result<Answer, Failure> {
+    async fn ask(transport: &Transport) -> Result<RawAnswer, Failure> {
         let token = SecretString::from("ntn_fake_0123456789abcdef");
         transport.send(&Request::get("/v1/users/me"), Credentials::Bearer(&token)).await
     }

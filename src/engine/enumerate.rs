@@ -286,7 +286,7 @@ impl Run {
 
     /// Asks for a page that no listing shows.
     pub(super) async fn fetch_page(&self, id: Uuid, under: Option<&Rc<Root>>) -> Result<(), ReadError> {
-        let text = self.enumeration_client(ObjectKind::Page).get(format!("/v1/pages/{id}")).await?;
+        let text = self.enumeration_client(ObjectKind::Page).get(format!("/v1/pages/{id}")).await?.body;
         let page = object_with_id(&text, id)?;
         if page.is_true("in_trash") {
             // By its id it is still answered; no listing shows it any more.
@@ -313,7 +313,7 @@ impl Run {
             self.inventory.borrow_mut().find_data_source(id);
         }
         let text =
-            self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?;
+            self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/data_sources/{id}")).await?.body;
         let data_source = object_with_id(&text, id)?;
         let is_in_trash = data_source.is_true("in_trash");
         let mut batches = Batches::new(self);
@@ -332,7 +332,8 @@ impl Run {
 
     /// Asks which data sources a database has, and for those that are not known.
     pub(super) async fn fetch_database(&self, id: Uuid, under: &Rc<Root>) -> Result<(), ReadError> {
-        let text = self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/databases/{id}")).await?;
+        let text =
+            self.enumeration_client(ObjectKind::DataSource).get(format!("/v1/databases/{id}")).await?.body;
         object_with_id(&text, id)?;
         let database: Option<Database> = serde_json::from_str(&text).ok();
         let names = database.and_then(|database| database.data_sources).unwrap_or_default();
@@ -373,7 +374,7 @@ impl Run {
     /// The client that counts for the stream of a kind, or for the enumeration in general.
     fn enumeration_client(&self, kind: ObjectKind) -> NotionClient {
         let stream = self.stream_run_of(kind);
-        stream.map_or_else(|| self.client.on_behalf_of("enumeration"), |stream| stream.client.clone())
+        stream.map_or_else(|| self.client.on_behalf_of(&"enumeration".into()), |stream| stream.client.clone())
     }
 
     /// From when rows of a data source are wanted; earlier than others when it is being tried again, or when no

@@ -215,7 +215,7 @@ impl Run {
         let (page, truncated) = if let Some(kept) = page {
             kept
         } else {
-            let text = stream.client.get(format!("/v1/pages/{id}")).await?;
+            let text = stream.client.get(format!("/v1/pages/{id}")).await?.body;
             let page = object_with_id(&text, id)?;
             let truncated = truncated_values(&page);
             (page.into_owned(), truncated)

@@ -182,7 +182,7 @@ impl Run {
         }
         let retried: u64 = counts.values().map(|counts| counts.retried).sum();
         let limited: u64 = counts.values().map(|counts| counts.rate_limited).sum();
-        let held = self.client.gate().held_in_sum().as_secs_f64();
+        let held = self.client.rate_limiter().held_in_sum().as_secs_f64();
         append(
             &mut text,
             format_args!(

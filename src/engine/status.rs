@@ -16,7 +16,7 @@ const SAME_END: TimeDelta = TimeDelta::seconds(1);
 /// Whether a hold, or that there is none, is worth telling after what was told last.
 fn is_news(told: Option<Hold>, hold: Option<Hold>) -> bool {
     match (told, hold) {
-        (Some(told), Some(hold)) => hold.reset_at - told.reset_at > SAME_END,
+        (Some(told), Some(hold)) => hold.ends_at - told.ends_at > SAME_END,
         (told, hold) => told.is_some() != hold.is_some(),
     }
 }
@@ -24,7 +24,7 @@ fn is_news(told: Option<Hold>, hold: Option<Hold>) -> bool {
 impl Run {
     /// Life signs, the wait for the rate limit, progress: everything that goes by the clock.
     pub(super) async fn keep_informed(&self, progress: &Progress<'_>) {
-        let mut announced = self.client.gate().subscribe();
+        let mut announced = self.client.rate_limiter().subscribe();
         let tick = Duration::from_millis(200).min(self.policy.interval).min(self.policy.progress);
         let mut ticks = interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -37,7 +37,7 @@ impl Run {
                     info!("Notion's rate limit holds the sync for {:.0} s.", hold.remaining().as_secs_f64());
                 }
                 let reason = hold.map(|hold| StatusReason::RateLimited {
-                    quota_reset_ms: hold.reset_at.timestamp_millis(),
+                    quota_reset_ms: hold.ends_at.timestamp_millis(),
                 });
                 if self.tell_running(reason).await.is_err() {
                     return;
@@ -78,14 +78,14 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Gate;
+    use crate::client::RateLimiter;
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_is_news_when_it_begins_ends_or_grows_by_more_than_a_second() {
-        let gate = Gate::new(1);
+        let limiter = RateLimiter::new(1);
         let held_for = |seconds| {
-            gate.hold(Duration::from_secs_f64(seconds));
-            *gate.subscribe().borrow()
+            limiter.hold_for(Duration::from_secs_f64(seconds));
+            *limiter.subscribe().borrow()
         };
         let first = held_for(5.0);
         assert!(is_news(None, first) && is_news(first, None) && !is_news(first, first));

@@ -80,7 +80,7 @@ impl StreamRun {
         Self {
             stream,
             name: Arc::from(spec.name),
-            client: client.on_behalf_of(spec.name),
+            client: client.on_behalf_of(&spec.name.into()),
             retry: RefCell::new(state.retry().clone()),
             sent_at: Cell::new(state.resume()),
             initial: state,

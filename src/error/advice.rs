@@ -60,6 +60,15 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
              succeed."
                 .to_owned(),
         ),
+        ApiError::RefreshFailed { .. } => (
+            FailureType::Transient,
+            format!("The access token has expired, and {error}. A later sync should succeed."),
+        ),
+        ApiError::Environment { variable, problem } => (
+            FailureType::Config,
+            format!("The environment variable {variable} cannot be used: {problem}. Correct it, or take it out."),
+        ),
+        ApiError::Stopped => (FailureType::Transient, "The sync was given up.".to_owned()),
         ApiError::Unexpected { status } => (
             FailureType::Config,
             format!(
@@ -70,7 +79,7 @@ pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
             FailureType::System,
             "Notion rejected a request of the connector. This is a bug: please report it with the log.".to_owned(),
         ),
-        ApiError::UnknownShape { .. } | ApiError::TooLarge { .. } => (
+        ApiError::UnknownShape { .. } | ApiError::OtherObject { .. } | ApiError::TooLarge { .. } => (
             FailureType::System,
             "Notion sent an answer that the connector cannot read. This is a bug: please report it with the log."
                 .to_owned(),
@@ -146,7 +155,7 @@ fn capability_for<'a>(path: &str, of_stream: &'a str) -> &'a str {
 pub fn describe_list_error(error: &ListError, capability: &str) -> Failure {
     match error {
         ListError::Request(error) => describe_request_error(error, capability),
-        ListError::Broken { .. } => Failure {
+        ListError::Broken { .. } | ListError::Refused { .. } | ListError::PositionLimit { .. } => Failure {
             failure_type: FailureType::Transient,
             message: "A listing of Notion broke off again and again, so it cannot be read to its end. A later sync \
                       should succeed."
@@ -233,6 +242,7 @@ mod tests {
         let path = "/v1/search".into();
         RequestError {
             method: Method::Post,
+            host: "api.notion.com".into(),
             path,
             attempts: 1,
             elapsed: Duration::ZERO,
