@@ -63,4 +63,9 @@ ENTRYPOINT ["/airbyte/integration_code/source-notion"]
 # Equal to the versions in Cargo.toml and metadata.yaml; integration_tests/image/check.sh compares them.
 ARG VERSION=0.1.0
 LABEL io.airbyte.name="calabi/source-notion" \
-      io.airbyte.version="${VERSION}"
+      io.airbyte.version="${VERSION}" \
+      org.opencontainers.image.title="source-notion" \
+      org.opencontainers.image.description="Reads a Notion workspace completely and speaks the Airbyte protocol" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="https://github.com/calabi/source-notion"

@@ -1,10 +1,9 @@
 //! Chaos: random faults, edits, kills and slow or closed outputs over random workspaces, and nothing is lost.
 //!
-//! Each case reads a small workspace a few times under disturbances, with a clock of its own, and then once in peace.
-//! What a platform would have kept of all these reads must hold every object that a read from scratch shows, as it is
-//! now, new comments on pages that were done before included; and that read must show what the workspace holds. A
-//! platform keeps what came before a stream's last state, and now and then only what came before an earlier one.
-//! Streams are selected and left out between reads, their states are kept, and no state may step back.
+//! Each case reads a small workspace a few times under disturbances with the program itself, and then in peace. What a
+//! platform would have kept of all these reads must then be what the workspace holds. A platform keeps what came before a
+//! stream's last state, or everything; now and then it gets no further than an earlier state. Streams are selected and
+//! left out between reads, cleared, and the start date moves back.
 //!
 //! `cargo test chaos` runs a few cases, as many as it can in a bounded time. `CHAOS_CASES=1000 cargo test chaos` runs
 //! exactly so many, `CHAOS_SEED=7` starts with that case: a failure names its seed. The order of requests is the
@@ -35,8 +34,10 @@ fn no_disturbance_loses_anything() {
     budget.finish();
 }
 
-/// How a case fails, if it does; its seed is always told.
+/// How a case fails, if it does; its seed is always told, and at once, for the others may take hours.
+#[expect(clippy::print_stderr, reason = "the test framework shows it to those who ask")]
 fn violation(seed: u64) -> Option<String> {
     let result = catch_unwind(|| Case::new(seed).run());
-    result.unwrap_or_else(|_panic| Err(format!("CHAOS_SEED={seed}: it panics"))).err()
+    let violation = result.unwrap_or_else(|_panic| Err(format!("CHAOS_SEED={seed}: it panics"))).err();
+    violation.inspect(|violation| eprintln!("{violation}"))
 }

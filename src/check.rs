@@ -9,24 +9,64 @@ use crate::{
     protocol::ConnectionStatus,
 };
 
-#[derive(Deserialize)]
-struct Bot {
+/// Whom a token belongs to: an integration's bot, or a person.
+#[derive(Default, Deserialize)]
+struct Owner {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
-    bot: Option<BotDetail>,
+    bot: Option<Bot>,
 }
 
 #[derive(Deserialize)]
-struct BotDetail {
+struct Bot {
     #[serde(default)]
     workspace_name: Option<String>,
 }
 
+impl Owner {
+    /// A personal access token acts as its person, who sees what the person sees in Notion.
+    fn is_person(&self) -> bool {
+        self.kind.as_deref() == Some("person")
+    }
+
+    fn connected(&self) -> String {
+        let workspace = self.bot.as_ref().and_then(|bot| bot.workspace_name.as_ref());
+        let place = workspace.map_or_else(String::new, |name| format!(" in the workspace \"{name}\""));
+        match &self.name {
+            Some(name) if self.is_person() => {
+                format!("Connected with the personal access token of \"{name}\"{place}.")
+            }
+            None if self.is_person() => {
+                format!("Connected with the personal access token of a person without a name{place}.")
+            }
+            Some(name) => format!("Connected as the integration \"{name}\"{place}."),
+            None => format!("Connected as an integration without a name{place}."),
+        }
+    }
+
+    fn how_to_share(&self) -> String {
+        match &self.name {
+            _ if self.is_person() => {
+                "It sees nothing yet: the person has no page. Search may take a few minutes to show one.".to_owned()
+            }
+            Some(name) => format!(
+                "Nothing is shared with it yet: open a page in Notion, ••• menu, Add connections, and choose \
+                 \"{name}\"; what is below the page is shared with it. Search may take a few minutes to show it."
+            ),
+            None => "Nothing is shared with it yet: open a page in Notion, ••• menu, Add connections, and choose the \
+                     integration; what is below the page is shared with it. Search may take a few minutes to show it."
+                .to_owned(),
+        }
+    }
+}
+
 /// Asks who the token is and for one page of search; says in words what a person can do.
 pub async fn check(client: &NotionClient) -> ConnectionStatus {
-    let bot = match client.get("/v1/users/me").await {
-        Ok(answer) => serde_json::from_str(&answer.body).unwrap_or(Bot { name: None, bot: None }),
+    let owner: Owner = match client.get("/v1/users/me").await {
+        Ok(answer) => serde_json::from_str(&answer.body).unwrap_or_default(),
         Err(error) => return ConnectionStatus::Failed(describe_check_error(&error.into()).message),
     };
     let body = json!({"sort": {"timestamp": "last_edited_time", "direction": "descending"}});
@@ -35,9 +75,6 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
         Ok(page) => page,
         Err(error) => return ConnectionStatus::Failed(describe_check_error(&error).message),
     };
-    let name = bot.name.unwrap_or_else(|| "without a name".to_owned());
-    let workspace = bot.bot.and_then(|bot| bot.workspace_name);
-    let place = workspace.map_or_else(String::new, |workspace| format!(" in the workspace \"{workspace}\""));
     let (mut pages, mut data_sources) = (0_u32, 0_u32);
     for result in page.iter().flat_map(ResultPage::results).flatten() {
         match result.text("object").as_deref() {
@@ -45,16 +82,13 @@ pub async fn check(client: &NotionClient) -> ConnectionStatus {
             _page => pages += 1,
         }
     }
-    let bot = format!("Connected as the integration \"{name}\"{place}.");
+    let connected = owner.connected();
     ConnectionStatus::Succeeded(if pages + data_sources == 0 {
-        format!(
-            "{bot} Nothing is shared with it yet: open a page in Notion, ••• menu, Add connections, and choose \
-             \"{name}\"; what is below the page is shared with it. Search may take a few minutes to show it."
-        )
+        format!("{connected} {}", owner.how_to_share())
     } else {
         let bound = if page.is_some_and(|page| page.has_more()) { "at least " } else { "" };
         let (pages, data_sources) = (counted(pages, "page"), counted(data_sources, "data source"));
-        format!("{bot} It can see {bound}{pages} and {data_sources}.")
+        format!("{connected} It can see {bound}{pages} and {data_sources}.")
     })
 }
 

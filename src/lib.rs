@@ -1,7 +1,7 @@
 //! Reads a Notion workspace completely and speaks the Airbyte protocol.
 //!
 //! ```text
-//! cli ─> lib::run ─┬─ spec      spec::specification
+//! cli ─> app::run ─┬─ spec      spec::specification
 //!                  ├─ check     check::check ───────────────┐
 //!                  ├─ discover  streams::catalog             v
 //!                  └─ read      engine::read ─> streams ─> client ─> Notion
@@ -24,7 +24,9 @@ pub mod protocol;
 pub mod record;
 pub mod spec;
 pub mod streams;
+pub mod workspace;
 
 mod app;
+mod nearest;
 
-pub use app::{CheckPatience, Settings, run};
+pub use app::{CheckPatience, Settings, Stdout, run, stdout};

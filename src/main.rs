@@ -1,9 +1,9 @@
 //! The `source-notion` program.
 
-use std::{env, io, process::ExitCode};
+use std::{env, process::ExitCode};
 
-use source_notion::{Settings, run};
+use source_notion::{Settings, run, stdout};
 
 fn main() -> ExitCode {
-    ExitCode::from(run(env::args_os(), io::stdout(), &Settings::default()))
+    ExitCode::from(run(env::args_os(), stdout(), &Settings::default()))
 }

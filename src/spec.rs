@@ -29,20 +29,25 @@ struct ConfigForm {
         extend("order" = 2, "default" = 8, "minimum" = 1, "maximum" = 25))]
     #[serde(default)]
     num_workers: u64,
-    /// How many minutes before the end of one sync the next one begins, so that late entries of Notion's search
-    /// index are not missed.
-    #[schemars(title = "Lookback in minutes", with = "u64",
-        extend("order" = 3, "default" = 10, "minimum" = 0, "maximum" = 10080))]
-    #[serde(default)]
-    lookback_minutes: u64,
     /// Complete the property values that Notion cuts at 25 entries (relations, people, mentions), at the cost of
     /// at least one request each.
-    #[schemars(title = "Complete long property values", with = "bool", extend("order" = 4, "default" = true))]
+    #[schemars(title = "Complete long property values", with = "bool", extend("order" = 3, "default" = true))]
     #[serde(default)]
     complete_properties: bool,
+    /// How many hours the comments of a page may rest before they are asked for again. Pages that were edited, or had
+    /// comments last time, are asked in every sync. 0 asks every page in every sync, at one request each.
+    #[schemars(title = "Hours between looks for comments", with = "u64",
+        extend("order" = 4, "default" = 0, "minimum" = 0, "maximum" = 8760))]
+    #[serde(default)]
+    comments_every_hours: u64,
+    /// Tell what is gone from the workspace: a record with `_ab_cdc_deleted_at` for each page and data source that was
+    /// deleted or is no longer shared.
+    #[schemars(title = "Report deletions", with = "bool", extend("order" = 5, "default" = true))]
+    #[serde(default)]
+    report_deletions: bool,
     /// The base URL of the API. For tests.
     #[schemars(title = "API URL", with = "String",
-        extend("order" = 5, "airbyte_hidden" = true, "default" = "https://api.notion.com"))]
+        extend("order" = 6, "airbyte_hidden" = true, "default" = "https://api.notion.com"))]
     #[serde(default)]
     api_url: String,
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the connector in real clients, against a fake Notion: airbyte-cdk's standard tests and PyAirbyte into
-# DuckDB, with the executable, and with the image `source-notion:dev` where a Docker engine answers; and hands the
-# states that it writes to the cursors of airbyte-cdk. Sets everything up by itself; needs Rust, and Python 3.11 or 3.12.
+# DuckDB, with the executable, and with the image `source-notion:dev` where a Docker engine answers; runs the queries
+# of docs/sql.md on what was read; and hands the states that it writes to the cursors of airbyte-cdk. Sets everything up by itself; needs Rust, and Python 3.11 or 3.12.
 #
 #   CONNECTOR_EXECUTABLE  an executable to test instead of the one that this builds
 #   CONNECTOR_IMAGE       an image to test instead of source-notion:dev
@@ -17,33 +17,10 @@ heading() { printf '\n---- %s (%ds)\n' "$1" "$SECONDS"; }
 
 
 heading "Python packages"
-environment=${SOURCE_NOTION_CACHE:-target}/acceptance-venv
-wanted=$(sha256sum "$here/requirements.txt")
-if [ "$(cat "$environment/installed" 2>/dev/null)" != "$wanted" ]; then
-    python=
-    for candidate in python3.11 python3.12 python3; do
-        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
-            python=$candidate
-            break
-        fi
-    done
-    [ -n "$python" ] || { echo "the acceptance suites need Python 3.11 or 3.12" >&2; exit 1; }
-    rm -rf "$environment"
-    mkdir -p "$(dirname "$environment")"
-    # Debian keeps what makes virtual environments in a package of its own.
-    if ! "$python" -m venv "$environment" >/dev/null; then
-        echo "installing python3-venv" >&2
-        apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
-        rm -rf "$environment"
-        "$python" -m venv "$environment"
-    fi
-    "$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
-    echo "$wanted" >"$environment/installed"
-fi
+python=$(ci/python_environment.sh acceptance-venv "$here/requirements.txt")/python
 # PyAirbyte's libraries remind of newer versions of Python; that is no news of the connector.
 export PYTHONWARNINGS=ignore::FutureWarning
 export PYTHONDONTWRITEBYTECODE=1
-python=$environment/bin/python
 
 
 heading "connector"
@@ -96,6 +73,11 @@ heading "executable into DuckDB by PyAirbyte"
 fresh_fake_notion
 "$python" "$here/duckdb_round_trip.py" --executable "$CONNECTOR_EXECUTABLE" \
     --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-executable"
+
+heading "queries of docs/sql.md"
+fresh_fake_notion
+"$python" "$here/sql_queries.py" --executable "$CONNECTOR_EXECUTABLE" \
+    --url "$FAKE_URL" --token "$FAKE_TOKEN" --folder "$work/duckdb-queries"
 
 heading "states of the executable in Airbyte's cursors"
 fresh_fake_notion

@@ -54,8 +54,11 @@ const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comment
 
 /// A selection of streams, often of all.
 pub(super) fn some_streams(random: &mut Random) -> Vec<&'static str> {
-    if random.happens(70) {
+    if random.happens(60) {
         return STREAMS.to_vec();
+    }
+    if random.happens(40) {
+        return vec![random.pick(&STREAMS)];
     }
     let some: Vec<&str> = STREAMS.into_iter().filter(|_stream| random.happens(50)).collect();
     if some.is_empty() { vec!["blocks"] } else { some }
@@ -75,6 +78,8 @@ pub(super) struct Plan {
     pub(super) edit_percent: usize,
     /// Whether the output after some state, and not the last one, is lost.
     pub(super) is_cut: bool,
+    /// A stream whose data is cleared before.
+    pub(super) reset: Option<&'static str>,
 }
 
 impl Plan {
@@ -91,10 +96,11 @@ impl Plan {
         Self {
             streams: if random.happens(25) { some_streams(random) } else { streams.to_vec() },
             fate,
-            fault_percent: random.pick(&[0, 0, 5, 20, 40, 65]),
+            fault_percent: random.pick(&[0, 0, 5, 20, 35, 50]),
             outage_at: random.happens(10).then(|| random.below(60)),
             edit_percent: random.pick(&[0, 10, 30]),
             is_cut: random.happens(20),
+            reset: random.happens(10).then(|| random.pick(&STREAMS)),
         }
     }
 }

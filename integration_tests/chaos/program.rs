@@ -14,8 +14,8 @@ use std::{
 use super::plan::Fate;
 use crate::support::{SyncOutput, signal};
 
-/// A run that takes longer hangs.
-const LONGEST_RUN: Duration = Duration::from_mins(1);
+/// A run that takes longer hangs; where most requests fail, and others use the machine, one takes minutes.
+const LONGEST_RUN: Duration = Duration::from_mins(5);
 
 /// Runs a command to its end, and does to it what its fate wants; `process` is told its id.
 pub(super) fn run(command: &mut Command, fate: Fate, process: &AtomicU32) -> Result<SyncOutput, String> {

@@ -5,11 +5,11 @@
 #[path = "../support/impatient.rs"]
 mod impatient;
 
-use std::{env, io, process::ExitCode};
+use std::{env, process::ExitCode};
 
-use source_notion::{Settings, run};
+use source_notion::{Settings, run, stdout};
 
 fn main() -> ExitCode {
     let now = env::var("IMPATIENT_NOW").ok().and_then(|text| text.parse().ok());
-    ExitCode::from(run(env::args_os(), io::stdout(), &Settings { now, ..impatient::impatient() }))
+    ExitCode::from(run(env::args_os(), stdout(), &Settings { now, ..impatient::impatient() }))
 }

@@ -41,11 +41,13 @@ version=$(sed -n 's/^  dockerImageTag: *//p' metadata.yaml)
 repository=$(sed -n 's/^  dockerRepository: *//p' metadata.yaml)
 equal "label io.airbyte.version is metadata.yaml's" "$version" "$(inspect '{{index .Config.Labels "io.airbyte.version"}}')"
 equal "label io.airbyte.name is metadata.yaml's" "$repository" "$(inspect '{{index .Config.Labels "io.airbyte.name"}}')"
+equal "label org.opencontainers.image.version is the same" "$version" "$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')"
 equal "Cargo.toml has the same version" "$version" "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 equal "AIRBYTE_ENTRYPOINT is the entry point" "$(inspect '{{join .Config.Entrypoint " "}}')" \
     "$(inspect '{{range .Config.Env}}{{println .}}{{end}}' | sed -n 's/^AIRBYTE_ENTRYPOINT=//p')"
 equal "the image's own user" "1000:1000" "$(inspect '{{.Config.User}}')"
 equal "working directory" "/airbyte/integration_code" "$(inspect '{{.Config.WorkingDir}}')"
+# shellcheck disable=SC2016 # the shell in the container expands it
 equal "user and group" "1000 1000 airbyte airbyte" "$(inside 'echo $(id -u) $(id -g) $(id -un) $(id -gn)')"
 equal "time zone" "UTC" "$(inside 'date +%Z')"
 equal "modes of the code's folders" "755 755" "$(inside 'stat -c %a /airbyte /airbyte/integration_code | xargs echo')"
@@ -176,6 +178,7 @@ platform=$scratch/platform
 mkdir "$platform"
 cp "$inputs/config.json" "$platform/connectionConfiguration.json"
 chown -R 1000:1000 "$platform"
+# shellcheck disable=SC2016 # the shell in the container expands it
 container --entrypoint sh --workdir /config --volume "$platform:/config" "$image" -c '
     ($AIRBYTE_ENTRYPOINT check --config /config/connectionConfiguration.json >output.tmp; echo $? >exitCode.tmp) &
     CHILD=$!

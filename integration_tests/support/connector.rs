@@ -14,10 +14,7 @@ use serde_json::{Value, json};
 use source_notion::Settings;
 use tempfile::TempDir;
 
-use super::{SyncOutput, impatient};
-
-/// The five streams, in discover's order.
-const STREAMS: [&str; 5] = ["users", "data_sources", "pages", "blocks", "comments"];
+use super::{SyncOutput, impatient, incremental_streams, stream_names};
 
 /// A configured connector; each call runs one command.
 #[derive(Clone, Debug)]
@@ -30,17 +27,18 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Connects to a fake Notion: all streams, incremental where possible, everything since 2020, no lookback.
+    /// Connects to a fake Notion: all streams, incremental where possible, everything since 2020.
     pub(crate) fn new(notion: &FakeNotion) -> Self {
         let config = json!({
             "credentials": {"auth_type": "token", "token": notion.token()},
             "start_date": "2020-01-01T00:00:00.000Z",
-            "lookback_minutes": 0,
             "api_url": notion.url(),
         });
         let folder = Arc::new(TempDir::new().unwrap());
-        let connector = Self { folder, config, catalog: Value::Null, state: None, settings: impatient() };
-        connector.streams(&STREAMS)
+        // The signals and the terminal of this process belong to its tests' runner.
+        let settings = Settings { hears_signals: false, tells_person: false, ..impatient() };
+        let connector = Self { folder, config, catalog: Value::Null, state: None, settings };
+        connector.streams(&stream_names())
     }
 
     /// Sets a field of the config; null removes it.
@@ -58,7 +56,8 @@ impl Connector {
     /// Selects streams.
     pub(crate) fn streams(mut self, names: &[&str]) -> Self {
         let stream = |name: &&str| {
-            let sync_mode = if *name == "users" { "full_refresh" } else { "incremental" };
+            let is_incremental = incremental_streams().contains(name) || !stream_names().contains(name);
+            let sync_mode = if is_incremental { "incremental" } else { "full_refresh" };
             json!({"stream": {"name": name, "json_schema": {}, "supported_sync_modes": [sync_mode]},
                 "sync_mode": sync_mode, "destination_sync_mode": "append"})
         };

@@ -21,8 +21,15 @@ pub(crate) fn impatient() -> Settings {
             read: Duration::from_millis(500),
             attempt: Duration::from_secs(5),
         },
-        policy: CheckpointPolicy { records: 5, spacing: Duration::ZERO, ..CheckpointPolicy::default() },
+        policy: CheckpointPolicy {
+            records: 5,
+            spacing: Duration::ZERO,
+            share: 0,
+            ..CheckpointPolicy::default()
+        },
         check: CheckPatience::default(),
+        hears_signals: true,
+        tells_person: true,
         now: None,
     }
 }

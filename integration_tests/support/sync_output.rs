@@ -68,6 +68,13 @@ impl SyncOutput {
         self.records(stream).iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The ids of a stream's records, without those that say that a page has nothing of it any more.
+    pub(crate) fn content_ids(&self, stream: &str) -> BTreeSet<String> {
+        let is_marker = |record: &Value| record["object"] == "page" && record["id"] == record["page_id"];
+        let records = self.records(stream).into_iter().filter(|record| !is_marker(record));
+        records.map(|record| record["id"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// How often each id of a stream was emitted.
     pub(crate) fn id_counts(&self, stream: &str) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();

@@ -114,7 +114,7 @@ impl ApiError {
             }
             // "The start_cursor provided is invalid: ..." is the documented text of this one.
             400 if message.contains("start_cursor provided is invalid") => Self::InvalidCursor,
-            400..=499 => Self::Rejected { status, code, message },
+            400..=499 => Self::Rejected { status, code: code.into(), message },
             _ => Self::Unexpected { status },
         }
     }

@@ -48,7 +48,7 @@ pub enum ApiError {
         /// The HTTP status.
         status: u16,
         /// Notion's error code.
-        code: String,
+        code: Box<str>,
         /// Notion's words.
         message: String,
     },
@@ -122,7 +122,7 @@ pub enum ApiError {
     #[error("the access token could not be refreshed: {source}")]
     RefreshFailed {
         /// Why not. It is not the token.
-        source: Arc<ApiError>,
+        source: Arc<Self>,
     },
     /// A variable of the environment about the network cannot be used. Its value is not told: it may hold a password.
     #[error("{variable} cannot be used: {problem}")]
@@ -215,6 +215,14 @@ pub enum ListError {
         /// The last cause.
         cause: &'static str,
     },
+    /// It broke off, and whoever reads it knows where to go on.
+    #[error("{path}: the listing broke off because {cause}")]
+    BrokenOff {
+        /// The path, without the query.
+        path: String,
+        /// The cause.
+        cause: &'static str,
+    },
     /// Notion refuses what follows a place in it, also after a restart and in smaller pages. Not the object is gone, but
     /// something in it cannot be read.
     #[error("{path}: Notion refuses what follows the first {results_read} results: {source}")]
@@ -243,14 +251,31 @@ pub enum ListError {
 }
 
 impl ListError {
+    /// Whether no position leads beyond a place in it: what lies there is shown by another listing, if at all.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::PositionLimit { .. } | Self::Broken { .. })
+    }
+
+    /// Whether a later attempt may well get farther.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Broken { .. })
+    }
+
+    /// Whether it broke off and can be gone on with.
+    pub fn is_broken_off(&self) -> bool {
+        matches!(self, Self::BrokenOff { .. })
+    }
+
     /// The failure of the attempt behind it, if it was one.
     pub fn api_error(&self) -> Option<&ApiError> {
         match self {
             Self::Request(error) => Some(&error.source),
             // A refusal of a part says nothing about the object.
-            Self::Refused { .. } | Self::PositionLimit { .. } | Self::Broken { .. } | Self::Cut { .. } => {
-                None
-            }
+            Self::Refused { .. }
+            | Self::PositionLimit { .. }
+            | Self::Broken { .. }
+            | Self::BrokenOff { .. }
+            | Self::Cut { .. } => None,
         }
     }
 }

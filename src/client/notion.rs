@@ -269,7 +269,9 @@ impl NotionClient {
         let elapsed = started.elapsed();
         let accepted = accept(std::mem::take(&mut answer.body)).map_err(|error| answer.fail(error))?;
         let date = answer.date();
-        date.into_iter().for_each(|date| clock.observe(date));
+        if let Some(date) = date {
+            clock.observe(date);
+        }
         let asked_at = known.or_else(|| Some(date? - elapsed)).unwrap_or(own);
         Ok((accepted, asked_at))
     }
@@ -356,3 +358,6 @@ pub(super) fn not_json(error: &serde_json::Error) -> ApiError {
         _broken => ApiError::NotJson { detail: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests;

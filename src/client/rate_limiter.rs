@@ -26,6 +26,9 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// A budget that refills little by little asks for no longer waits than this; those of windows do.
 const LONGEST_REFILL: Duration = Duration::from_secs(2);
 
+/// A longer time without a request says nothing about the rate at which such a budget refills.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// The shortest and the longest distance between two requests to such a budget. What would be shorter is none.
 const PACES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
@@ -82,7 +85,7 @@ struct State {
     last_sent: Option<Instant>,
     /// The distance between two requests.
     pace: Duration,
-    /// Since when `answered` counts: the last refusal that began an epoch.
+    /// Since when `answered` counts: the last refusal that began an epoch, or the end of a pause.
     counted_since: Instant,
     answered: u32,
     held_in_sum: Duration,
@@ -104,7 +107,7 @@ impl RateLimiter {
             epoch: 0,
             in_flight_of_epoch: 0,
             allowed: 1,
-            threshold: max_in_flight,
+            threshold: max_in_flight.div_ceil(2),
             answered_of_round: 0,
             last_sent: None,
             pace: Duration::ZERO,
@@ -225,6 +228,9 @@ impl State {
                 None => self.allowed = self.in_flight_of_epoch + 1,
             }
         }
+        if self.last_sent.is_some_and(|sent| now - sent > LONGEST_PAUSE) {
+            (self.counted_since, self.answered) = (now, 0);
+        }
         self.in_flight += 1;
         self.in_flight_of_epoch += 1;
         self.last_sent = Some(now);
@@ -273,7 +279,73 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use futures_util::future::join_all;
+    use tokio::time::{sleep, timeout};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_that_refills_little_by_little_is_used_up_with_few_refusals() {
+        for latency_ms in [2, 50, 200] {
+            let server = Server::new(average(3.0, 10.0), latency_ms);
+            let took = server.serve(112, 8).await.as_secs_f64();
+            let refused = f64::from(server.refused.get()) / f64::from(server.sent.get());
+            assert!(refused <= 0.13, "{latency_ms} ms: {refused:.3} refused");
+            let ideal = (112.0 - 10.0) / 3.0;
+            assert!(took <= 1.03 * ideal, "{latency_ms} ms: {took:.1} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_is_used_up_as_fast_as_the_workers_can() {
+        let server = Server::new(windows(226, 10), 2);
+        let took = server.serve(5 * 226 + 10, 8).await.as_secs_f64();
+        // Each window opens when the first request comes after it.
+        assert!((50.0..50.0 * 1.01).contains(&took), "{took:.2} s");
+        assert!(server.refused.get() <= 5 * 8, "{}", server.refused.get());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_budget_every_worker_is_busy() {
+        let server = Server::new(Budget::Unlimited, 200);
+        let took = server.serve(1_000, 8).await.as_secs_f64();
+        assert!(1_000.0 / took >= 38.0, "{took:.1} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_hold_one_request_goes_first_and_each_answer_lets_more_follow() {
+        let limiter = RateLimiter::new(8);
+        limiter.hold_for(Duration::from_secs(5));
+        let first = limiter.acquire().await;
+        let wait = Duration::from_millis(900);
+        assert!(timeout(wait, limiter.acquire()).await.is_err());
+        first.answered();
+        let (second, third) = (limiter.acquire().await, limiter.acquire().await);
+        assert!(timeout(wait, limiter.acquire()).await.is_err());
+        // Who refuses does so at once: nobody waits for a slow answer.
+        let fourth = timeout(Duration::from_millis(200), limiter.acquire()).await.unwrap();
+        for permit in [second, third, fourth] {
+            permit.answered();
+        }
+        let all = join_all((0..6).map(|_request| limiter.acquire())).await;
+        assert_eq!(all.len(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_under_way_before_a_hold_do_not_count_after_it() {
+        let limiter = RateLimiter::new(3);
+        limiter.acquire().await.answered();
+        let (slow, refused) = (limiter.acquire().await, limiter.acquire().await);
+        refused.refused(Duration::from_secs(1));
+        limiter.acquire().await.answered();
+        // The slow one is still in flight: two may be beside it.
+        let _two = (limiter.acquire().await, limiter.acquire().await);
+        assert!(timeout(Duration::from_mins(1), limiter.acquire()).await.is_err());
+        drop(slow);
+        assert!(timeout(Duration::from_mins(1), limiter.acquire()).await.is_ok());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn everyone_waits_until_the_last_hold_ends() {
@@ -306,15 +378,118 @@ mod tests {
     async fn no_more_than_the_bound_are_in_flight() {
         let limiter = RateLimiter::new(1);
         let permit = limiter.acquire().await;
-        assert!(tokio::time::timeout(Duration::from_secs(10), limiter.acquire()).await.is_err());
+        assert!(timeout(Duration::from_secs(10), limiter.acquire()).await.is_err());
         drop(permit);
-        assert!(tokio::time::timeout(Duration::from_secs(10), limiter.acquire()).await.is_ok());
+        assert!(timeout(Duration::from_secs(10), limiter.acquire()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_huge_delay_does_not_overflow() {
         let limiter = RateLimiter::new(1);
         limiter.hold_for(Duration::MAX);
-        assert!(tokio::time::timeout(Duration::from_hours(1_000), limiter.acquire()).await.is_err());
+        assert!(timeout(Duration::from_hours(1_000), limiter.acquire()).await.is_err());
+    }
+
+    /// What Notion would allow, and what it was asked for.
+    struct Server {
+        budget: Budget,
+        latency: Duration,
+        sent: Cell<u32>,
+        refused: Cell<u32>,
+    }
+
+    enum Budget {
+        Unlimited,
+        /// As many a second, and as many at once.
+        Average {
+            per_second: f64,
+            burst: f64,
+            tokens: Cell<f64>,
+            filled: Cell<Instant>,
+        },
+        /// As many in a window that the first request opens.
+        Window {
+            requests: u32,
+            window: Duration,
+            used: Cell<u32>,
+            opened: Cell<Instant>,
+        },
+    }
+
+    fn average(per_second: f64, burst: f64) -> Budget {
+        Budget::Average { per_second, burst, tokens: Cell::new(burst), filled: Cell::new(Instant::now()) }
+    }
+
+    fn windows(requests: u32, seconds: u64) -> Budget {
+        let window = Duration::from_secs(seconds);
+        let long_ago = Instant::now().checked_sub(window).unwrap();
+        Budget::Window { requests, window, used: Cell::new(0), opened: Cell::new(long_ago) }
+    }
+
+    impl Budget {
+        /// The whole seconds to wait where nothing is left.
+        fn spend(&self) -> Result<(), Duration> {
+            let now = Instant::now();
+            let wait = match self {
+                Self::Unlimited => return Ok(()),
+                Self::Average { per_second, burst, tokens, filled } => {
+                    let gained = (now - filled.replace(now)).as_secs_f64() * per_second;
+                    tokens.set((tokens.get() + gained).min(*burst));
+                    if tokens.get() >= 1.0 {
+                        tokens.set(tokens.get() - 1.0);
+                        return Ok(());
+                    }
+                    (1.0 - tokens.get()) / per_second
+                }
+                Self::Window { requests, window, used, opened } => {
+                    if now >= opened.get() + *window {
+                        opened.set(now);
+                        used.set(0);
+                    }
+                    if used.get() < *requests {
+                        used.set(used.get() + 1);
+                        return Ok(());
+                    }
+                    (opened.get() + *window - now).as_secs_f64()
+                }
+            };
+            Err(Duration::from_secs_f64(wait.ceil().max(1.0)))
+        }
+    }
+
+    impl Server {
+        fn new(budget: Budget, latency_ms: u64) -> Self {
+            let latency = Duration::from_millis(latency_ms);
+            Self { budget, latency, sent: Cell::new(0), refused: Cell::new(0) }
+        }
+
+        /// Asks for so much with so many workers; returns how long that took.
+        async fn serve(&self, requests: u32, workers: usize) -> Duration {
+            let limiter = RateLimiter::new(workers);
+            let (started, left) = (Instant::now(), Cell::new(requests));
+            let work = async || {
+                while let Some(fewer) = left.get().checked_sub(1) {
+                    left.set(fewer);
+                    self.ask(&limiter).await;
+                }
+            };
+            join_all((0..workers).map(|_worker| work())).await;
+            started.elapsed()
+        }
+
+        async fn ask(&self, limiter: &RateLimiter) {
+            loop {
+                let permit = limiter.acquire().await;
+                self.sent.set(self.sent.get() + 1);
+                sleep(self.latency / 2).await;
+                let spent = self.budget.spend();
+                sleep(self.latency / 2).await;
+                match spent {
+                    Ok(()) => return permit.answered(),
+                    Err(delay) => permit.refused(delay),
+                }
+                self.refused.set(self.refused.get() + 1);
+            }
+        }
     }
 }

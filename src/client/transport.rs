@@ -1,6 +1,7 @@
 //! One attempt over HTTP: what is sent, how long it may take, how much may come back.
 
 use std::{
+    env,
     error::Error as StdError,
     fmt, io, mem,
     time::{Duration, SystemTime},
@@ -14,7 +15,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ApiError, ConnectStep, answer::ErrorAnswer};
+use super::{ApiError, ConnectStep, answer::ErrorAnswer, environment};
 
 /// <https://developers.notion.com/reference/versioning>
 const NOTION_VERSION: (HeaderName, HeaderValue) =
@@ -170,11 +171,21 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Connects to this API. Fails only when the system has no usable TLS configuration.
+    /// Connects to this API, through the proxy that the environment names.
+    ///
+    /// Fails when the environment's proxy or certificates cannot be used, or the system has no usable TLS configuration.
     pub(super) fn new(base: Url, timeouts: &Timeouts) -> Result<Self, ApiError> {
         // A second call in one process finds the provider installed; both are the same.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Client::builder()
+        environment::check_certificates(|name| env::var_os(name))?;
+        let proxy = environment::proxy(&base, |name| env::var_os(name))?;
+        // What the environment says is read above, and told where it cannot be used: reqwest would pass it by.
+        let builder = Client::builder().no_proxy();
+        let builder = match proxy {
+            Some(proxy) => builder.proxy(proxy),
+            None => builder,
+        };
+        let client = builder
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
             .timeout(timeouts.attempt)
@@ -192,6 +203,12 @@ impl Transport {
         Ok(Self { client, base, host, max_body_bytes: MAX_BODY_BYTES })
     }
 
+    /// Reads no larger bodies than this.
+    #[cfg(test)]
+    pub(super) fn limit_bodies(&mut self, max_body_bytes: usize) {
+        self.max_body_bytes = max_body_bytes;
+    }
+
     /// The API's host, with its port where it is an unusual one.
     pub(super) fn host(&self) -> &str {
         &self.host
@@ -205,7 +222,7 @@ impl Transport {
     ) -> Result<RawAnswer, Failure> {
         let url = self.base.join(&request.target).map_err(|error| ApiError::Rejected {
             status: 0,
-            code: "invalid_target".to_owned(),
+            code: "invalid_target".into(),
             message: error.to_string(),
         })?;
         let builder = match request.method {

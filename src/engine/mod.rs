@@ -1,31 +1,42 @@
-//! When what is read: enumeration once, walks concurrently, cursors, checkpoints, statuses.
+//! Decides when each thing is read, and what the states may claim.
 //!
-//! The engine names no stream; it knows pages and data sources as the objects that hold everything else.
-//! It runs on one thread: between two awaits nothing else happens, so its state needs no lock.
+//! One `reader` owns all state of a run by `&mut`: no part of it is shared, so no part needs a cell or a lock. Jobs are
+//! single requests that come back with their answer; every object that is found is handed to each stream for which its
+//! ledger says that it is due; one table (`verdict`) says what a failure means. The engine names no stream.
 //!
 //! ```text
-//! reader  ── enumerate ──> inventory ── order ──> walk ── low-water mark ──> states
-//!    tasks go through one queue, `num_workers` of them at a time; found objects push more tasks
+//! reader ─> answers ─> reading, deletions ─> dispatch ─> crawl ─> stream_reader ─> state ─> ledger
+//!    └─> scheduler ─> job      └─> verdict, probe       └─> queue, lookups, output
 //! ```
 
-mod cursor;
-mod enumerate;
-mod inventory;
-mod observe;
+mod answers;
+mod checkpoint;
+mod content;
+mod crawl;
+mod deletions;
+mod describe;
+mod dispatch;
+mod failures;
+mod heartbeat;
+mod job;
+mod ledger;
+mod lookups;
+mod output;
+mod probe;
 mod progress;
 mod queue;
+mod read_clock;
 mod reader;
-mod run;
-mod scope;
-mod settle;
-mod states;
-mod status;
-mod stream_run;
-mod visit;
-mod walk;
+mod reading;
+mod report;
+mod scheduler;
+mod state;
+mod state_format;
+mod stream_reader;
+mod tally;
+mod verdict;
 
-pub use crate::error::{ReadError, StateError};
-pub use cursor::{PageRef, Resume, RetryList, StateForm, StreamState, Unlisted, to_minute};
+pub use checkpoint::CheckpointPolicy;
+pub use describe::describe_state;
+pub use ledger::{Delivery, Kind, Ledger, Version};
 pub use reader::{ReadOutcome, ReadRequest, Stop, read};
-pub use run::CheckpointPolicy;
-pub use visit::{Node, Visit};

@@ -1,203 +1,148 @@
-//! What a person sees: a bar on a terminal, else a line now and then; at the end a report.
+//! What a person sees while a run goes on: a bar on a terminal, else a line now and then.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    fmt::{self, Write as _},
-    io::{self, IsTerminal},
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::Arc,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Duration, Instant};
 use tracing::info;
 
-use super::run::Run;
-use crate::{
-    client::Hold,
-    protocol::{AirbyteMessage, Estimate, OutputClosed},
-    streams::{ObjectKind, Source},
-};
+use super::{checkpoint::CheckpointPolicy, crawl::Crawl};
+use crate::protocol::{AirbyteMessage, Estimate, Person};
 
 /// Over how long the pace is measured.
 const PACE_WINDOW: Duration = Duration::from_mins(1);
+
+/// The parts of the whole bar.
+const PARTS: u64 = 1_000;
 
 /// Before this, the time left would be a guess.
 const FIRST_FORECAST: Duration = Duration::from_secs(5);
 
 /// Shows how far a run is.
-pub(super) struct Progress<'a> {
-    run: &'a Run,
+#[derive(Debug)]
+pub(super) struct Progress {
+    policy: CheckpointPolicy,
     bar: Option<ProgressBar>,
-    last_line: Cell<Instant>,
-    pace: RefCell<Pace>,
-    /// When the first page of the walk was taken.
-    walk_began: Cell<Option<Instant>>,
-    last_estimates: RefCell<Vec<(String, u64)>>,
+    started: Instant,
+    last_line: Instant,
+    pace: Pace,
+    /// When the first content was read, and how many requests had been sent by then.
+    content_began: Option<(Instant, u64)>,
+    /// How far the bar has come.
+    shown: u64,
+    last_estimates: HashMap<Arc<str>, u64>,
 }
 
-impl<'a> Progress<'a> {
-    /// Draws on stderr when that is a terminal, unless messages go to a terminal too: they would tear the bar, and
-    /// the bar them.
-    pub(super) fn new(run: &'a Run) -> Self {
-        let is_visible = io::stderr().is_terminal() && !io::stdout().is_terminal();
-        let bar = is_visible.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(style("{spinner} {wide_msg}"));
-            bar
-        });
-        Self {
-            run,
-            bar,
-            last_line: Cell::new(Instant::now()),
-            pace: RefCell::default(),
-            walk_began: Cell::new(None),
-            last_estimates: RefCell::default(),
+impl Progress {
+    /// Draws a bar if somebody is there to look at it.
+    pub(super) fn new(policy: CheckpointPolicy, person: &Person) -> Self {
+        let bar = person.bar();
+        if let Some(bar) = &bar {
+            bar.set_style(style("{spinner} {elapsed} {wide_msg}"));
         }
+        let now = Instant::now();
+        Self {
+            policy,
+            bar,
+            started: now,
+            last_line: now,
+            pace: Pace::default(),
+            content_began: None,
+            shown: 0,
+            last_estimates: HashMap::new(),
+        }
+    }
+
+    /// How long the run has taken.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Shows the present state; called several times a second.
-    pub(super) async fn tick(&self, hold: Option<Hold>) -> Result<(), OutputClosed> {
-        let sent = self.run.client.counts().values().map(|counts| counts.sent).sum();
-        self.pace.borrow_mut().add(Instant::now(), sent);
-        if self.run.walk.borrow().progress().1 > 0 && self.walk_began.get().is_none() {
-            self.walk_began.set(Some(Instant::now()));
+    pub(super) fn tick(&mut self, crawl: &Crawl, (done, total): (usize, usize)) {
+        let sent = crawl.client.counts().values().map(|counts| counts.sent).sum();
+        self.pace.add(Instant::now(), sent);
+        if total > 0 {
+            self.content_began.get_or_insert_with(|| (Instant::now(), sent));
         }
-        if let Some(bar) = &self.bar {
-            self.draw(bar, hold);
+        let left = self.content_began.and_then(|(began, sent_before)| {
+            let needed = requests_left(sent - sent_before, done, total)?;
+            (began.elapsed() >= FIRST_FORECAST).then(|| self.pace.time_for(needed)).flatten()
+        });
+        let status = Status {
+            found: crawl.inventory.page_count(),
+            done,
+            total,
+            records: crawl.output.records,
+            requests_a_minute: self.pace.a_minute(),
+            held: Some(crawl.client.rate_limiter().remaining_hold()).filter(|held| !held.is_zero()),
+            left,
+        };
+        self.draw(&status);
+        if self.last_line.elapsed() < self.policy.progress {
+            return;
         }
-        if self.last_line.get().elapsed() < self.run.policy.progress {
-            return Ok(());
-        }
-        self.last_line.set(Instant::now());
+        self.last_line = Instant::now();
         if self.bar.is_none() {
-            info!("{}", self.status(hold));
+            info!("{status}");
         }
-        self.estimate().await
+        if done > 0 {
+            self.estimate(crawl, done, total);
+        }
     }
 
-    fn draw(&self, bar: &ProgressBar, hold: Option<Hold>) {
-        let status = self.status(hold);
-        if status.total > 0 && bar.length().is_none() {
-            bar.set_style(style("{spinner} [{bar:12}] {wide_msg}"));
-        }
+    fn draw(&mut self, status: &Status) {
+        let Some(bar) = &self.bar else { return };
         if status.total > 0 {
-            bar.set_length(status.total as u64);
-            bar.set_position(status.done as u64);
+            if bar.length().is_none() {
+                bar.set_style(style("{spinner} [{bar:12}] {percent:>3}% {elapsed} {wide_msg}"));
+                bar.set_length(PARTS);
+            }
+            // Pages that are found late make for more to be read, and yet the bar never runs back.
+            let part = status.done as u64 * PARTS / status.total.max(1) as u64;
+            self.shown = self.shown.max(part);
+            bar.set_position(self.shown);
         }
         bar.set_message(format!("{status:#}"));
         bar.tick();
     }
 
-    fn status(&self, hold: Option<Hold>) -> Status {
-        let (done, total) = self.run.walk.borrow().progress();
-        Status {
-            found: self.run.inventory.borrow().page_count(),
-            done,
-            total,
-            records: self.run.emitter.record_count(),
-            requests_a_minute: self.pace.borrow().a_minute(),
-            held: hold.map(|hold| hold.remaining()),
-            left: self.walk_began.get().and_then(|began| time_left(began.elapsed(), done, total)),
-        }
-    }
-
-    /// Says how many records to expect, once the pages are known.
-    async fn estimate(&self) -> Result<(), OutputClosed> {
-        let (done, total) = self.run.walk.borrow().progress();
-        if done == 0 {
-            return Ok(());
-        }
-        for stream in &self.run.streams {
-            let scaled = |count: u64| match stream.stream.source() {
-                Source::Pages(_) => count * total as u64 / done as u64,
-                Source::Enumeration(ObjectKind::Page | ObjectKind::DataSource) | Source::Listing(_) => count,
-            };
-            let rows = scaled(stream.record_count());
-            let name = stream.name.to_string();
-            if self.last_estimates.borrow().contains(&(name.clone(), rows)) {
-                continue;
-            }
-            let estimate = Estimate {
-                stream: name.clone(),
-                row_estimate: rows,
-                byte_estimate: scaled(stream.byte_count()),
-            };
-            {
-                let mut last = self.last_estimates.borrow_mut();
-                last.retain(|(of, _rows)| *of != name);
-                last.push((name, rows));
-            }
-            self.run.emitter.message(&AirbyteMessage::Estimate(estimate)).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Progress<'_> {
-    fn drop(&mut self) {
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
-}
 
-impl Run {
-    /// Logs what was read and what was not.
-    pub(super) fn report(&self) {
-        let counts = self.client.counts();
-        let mut text = format!("Read in {}:", duration(self.started.elapsed().as_secs()));
-        let sum: u64 = counts.values().map(|counts| counts.sent).sum();
-        for stream in &self.streams {
-            let sent = counts.get(&*stream.name).map_or(0, |counts| counts.sent);
-            append(
-                &mut text,
-                format_args!(" {}: {} records, {sent} requests", stream.name, stream.record_count()),
-            );
-            if stream.excluded() > 0 {
-                append(
-                    &mut text,
-                    format_args!(", {} not edited since the cursor or start date", stream.excluded()),
-                );
+    /// Says how many records to expect, once the pages are known.
+    fn estimate(&mut self, crawl: &Crawl, done: usize, total: usize) {
+        for stream in &crawl.streams {
+            let scaled = |count: u64| {
+                if stream.source.reads_content() { count * total as u64 / done as u64 } else { count }
+            };
+            let rows = scaled(stream.tally.records);
+            if self.last_estimates.insert(Arc::clone(&stream.name), rows) == Some(rows) {
+                continue;
             }
-            for (reason, count) in stream.skipped() {
-                append(&mut text, format_args!(", skipped {count} × {reason}"));
-            }
-            let (unknown, looked_at) = stream.unknown_fields();
-            for (path, count) in unknown {
-                append(
-                    &mut text,
-                    format_args!(", unknown field {path} in {count} of {looked_at} records looked at"),
-                );
-            }
-            let retry = stream.retry();
-            let waiting = retry.pages.len() + retry.data_sources.len();
-            if waiting > 0 {
-                append(&mut text, format_args!(", {waiting} objects to be tried again by the next sync"));
-            }
-            text.push(';');
+            let estimate = Estimate {
+                stream: stream.name.to_string(),
+                row_estimate: rows,
+                byte_estimate: scaled(stream.tally.bytes),
+            };
+            crawl.output.emitter.queue(&AirbyteMessage::Estimate(estimate));
         }
-        append(&mut text, format_args!(" pages before the start date: {};", self.pages_before_start.get()));
-        for (property, pages) in &*self.incomplete.borrow() {
-            append(&mut text, format_args!(" property {property:?} may be incomplete in {pages} pages;"));
-        }
-        let retried: u64 = counts.values().map(|counts| counts.retried).sum();
-        let limited: u64 = counts.values().map(|counts| counts.rate_limited).sum();
-        let held = self.client.rate_limiter().held_in_sum().as_secs_f64();
-        append(
-            &mut text,
-            format_args!(
-                " requests: {sum} in all, {retried} retried, {limited} answered by the rate limit, which held {held:.1} s."
-            ),
-        );
-        info!("{text}");
     }
 }
 
 /// How far a run is; shown as one line, in the alternate form as a short one with what changes most in front.
 struct Status {
-    /// Pages that the enumeration knows.
+    /// Pages that were found.
     found: usize,
-    /// Pages of the walk that are done, of all.
+    /// Pages whose content was read, of all that are due.
     done: usize,
     total: usize,
     records: u64,
@@ -230,10 +175,10 @@ impl fmt::Display for Status {
     }
 }
 
-/// Forecasts from the pages done since the walk began.
-fn time_left(elapsed: Duration, done: usize, total: usize) -> Option<Duration> {
-    let (done, total) = (u32::try_from(done).ok()?, u32::try_from(total).ok()?);
-    (done > 0 && done < total && elapsed >= FIRST_FORECAST).then(|| elapsed / done * (total - done))
+/// How many requests the pages that are left will take, going by those that are done.
+fn requests_left(sent: u64, done: usize, total: usize) -> Option<u64> {
+    let (done, left) = (done as u64, total.saturating_sub(done) as u64);
+    (done > 0 && left > 0).then(|| sent.saturating_mul(left) / done)
 }
 
 /// The number of requests over the last minute.
@@ -251,6 +196,12 @@ impl Pace {
         }
     }
 
+    /// How long so many requests take at this pace, holds of the rate limit included.
+    fn time_for(&self, requests: u64) -> Option<Duration> {
+        let a_minute = self.a_minute();
+        (a_minute > 0).then(|| Duration::from_secs(requests.saturating_mul(60) / a_minute))
+    }
+
     fn a_minute(&self) -> u64 {
         let (Some((first, before)), Some((last, sent))) = (self.samples.front(), self.samples.back()) else {
             return 0;
@@ -261,15 +212,11 @@ impl Pace {
     }
 }
 
-fn append(text: &mut String, arguments: fmt::Arguments<'_>) {
-    text.write_fmt(arguments).expect("writing to a string cannot fail");
-}
-
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant")
 }
 
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
@@ -301,12 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_told_once_it_can_be_known() {
-        let minute = Duration::from_mins(1);
-        assert_eq!(time_left(minute, 30, 120), Some(Duration::from_mins(3)));
-        assert_eq!(time_left(minute, 0, 120), None);
-        assert_eq!(time_left(minute, 120, 120), None);
-        assert_eq!(time_left(Duration::from_secs(1), 30, 120), None);
+    fn the_time_left_goes_by_the_requests_that_are_left_and_the_pace() {
+        assert_eq!(requests_left(90, 30, 120), Some(270));
+        assert_eq!(requests_left(90, 0, 120), None);
+        assert_eq!(requests_left(90, 120, 120), None);
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.time_for(270), None);
+        // A budget of 180 a minute that is spent at once, and a hold.
+        for (second, sent) in [(0, 0), (5, 180), (60, 180)] {
+            pace.add(start + Duration::from_secs(second), sent);
+        }
+        assert_eq!(pace.time_for(270), Some(Duration::from_secs(90)));
     }
 
     #[test]

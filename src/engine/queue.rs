@@ -1,125 +1,170 @@
-//! The tasks of a run: last in, first out, so that a walk goes deep before it goes wide.
+//! The jobs that wait to be started.
+//!
+//! Listings come before everything else, for their positions expire, and one that has begun comes before one that has not.
+//! The other jobs are a stack, so that a tree is read deep before it is read wide.
 
-use std::cell::{Cell, RefCell};
+use super::job::{Job, Subject};
 
-use tokio::sync::Notify;
-
-/// A stack of tasks that is empty only when nothing is under way any more.
+/// The jobs that wait.
 #[derive(Debug)]
-pub(super) struct TaskQueue<T> {
-    ready: RefCell<Vec<T>>,
-    under_way: Cell<usize>,
-    is_closed: Cell<bool>,
-    changed: Notify,
+pub(super) struct Queue {
+    listings: Vec<Job>,
+    /// How many listings are being read at this moment.
+    running_listings: usize,
+    /// How many may be read side by side.
+    width: usize,
+    jobs: Vec<Job>,
+    /// Objects that no listing shows: asked for beside the content.
+    lookups: Vec<Job>,
+    was_lookup: bool,
 }
 
-impl<T> TaskQueue<T> {
-    pub(super) fn new() -> Self {
+impl Queue {
+    pub(super) fn new(width: usize) -> Self {
         Self {
-            ready: RefCell::new(Vec::new()),
-            under_way: Cell::new(0),
-            is_closed: Cell::new(false),
-            changed: Notify::new(),
+            listings: Vec::new(),
+            running_listings: 0,
+            width,
+            jobs: Vec::new(),
+            lookups: Vec::new(),
+            was_lookup: false,
         }
     }
 
-    /// Adds a task, unless it was ended.
-    pub(super) fn push(&self, task: T) {
-        if self.is_closed.get() {
-            return;
+    /// Queues the next request of a listing of the workspace.
+    pub(super) fn push_listing(&mut self, job: Job) {
+        self.listings.push(job);
+    }
+
+    /// Queues any other job.
+    pub(super) fn push(&mut self, job: Job) {
+        self.jobs.push(job);
+    }
+
+    /// Queues the request for an object that no listing shows.
+    pub(super) fn push_lookup(&mut self, job: Job) {
+        self.lookups.push(job);
+    }
+
+    /// Takes the next job that has been begun with; `is_slow` is said where the output takes less than is read: then only
+    /// listings go on.
+    pub(super) fn take(&mut self, is_slow: bool) -> Option<Job> {
+        if self.running_listings < self.width
+            && let Some(job) = self.listings.pop()
+        {
+            self.running_listings += 1;
+            return Some(job);
         }
-        self.ready.borrow_mut().push(task);
-        self.changed.notify_one();
+        if is_slow { None } else { self.jobs.pop() }
     }
 
-    /// Takes a task, or asks `refill` for some when none is ready.
-    ///
-    /// None when nothing is ready, nothing is under way and `refill` gives nothing; or after [`Self::close`].
-    /// Each task taken must be given back with [`Self::finish`].
-    pub(super) async fn next(&self, refill: impl Fn() -> Vec<T>) -> Option<T> {
-        loop {
-            if self.is_closed.get() {
-                return None;
-            }
-            let ready = self.ready.borrow_mut().pop();
-            if let Some(task) = ready.or_else(|| self.refilled(&refill)) {
-                self.under_way.set(self.under_way.get() + 1);
-                return Some(task);
-            }
-            if self.under_way.get() == 0 {
-                self.changed.notify_waiters();
-                return None;
-            }
-            self.changed.notified().await;
+    /// Whether it is the turn of what no listing shows: by turns, so that neither this nor the content has to wait for all
+    /// of the other.
+    pub(super) fn is_lookups_turn(&mut self) -> bool {
+        self.was_lookup = !self.was_lookup && !self.lookups.is_empty();
+        self.was_lookup
+    }
+
+    /// Takes the next request for an object that no listing shows.
+    pub(super) fn take_lookup(&mut self, is_slow: bool) -> Option<Job> {
+        if is_slow { None } else { self.lookups.pop() }
+    }
+
+    /// Notes that a job came back.
+    pub(super) fn came_back(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Search { .. } | Subject::Rows { .. } | Subject::Trash => self.running_listings -= 1,
+            _ => {}
         }
     }
 
-    fn refilled(&self, refill: impl Fn() -> Vec<T>) -> Option<T> {
-        let tasks = refill();
-        // One is taken at once; the others wake others.
-        (1..tasks.len()).for_each(|_other| self.changed.notify_one());
-        let mut ready = self.ready.borrow_mut();
-        ready.extend(tasks);
-        ready.pop()
+    /// Reads listings one after the other from now on: side by side their positions expire before their turn comes.
+    pub(super) fn narrow(&mut self) {
+        self.width = 1;
     }
 
-    /// Says that a task taken is done; whatever it led to was pushed before.
-    pub(super) fn finish(&self) {
-        self.under_way.set(self.under_way.get() - 1);
-        if self.under_way.get() == 0 {
-            self.changed.notify_waiters();
-        }
+    /// Whether no job waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.listings.is_empty() && self.jobs.is_empty() && self.lookups.is_empty()
     }
 
-    /// Whether it was ended.
-    pub(super) fn is_closed(&self) -> bool {
-        self.is_closed.get()
-    }
-
-    /// Ends it: nobody gets another task.
-    pub(super) fn close(&self) {
-        self.is_closed.set(true);
-        self.ready.borrow_mut().clear();
-        self.changed.notify_waiters();
+    /// Drops every job.
+    pub(super) fn clear(&mut self) {
+        self.listings.clear();
+        self.jobs.clear();
+        self.lookups.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::future::join_all;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::{
+        client::{ClientSettings, NotionClient, RetryPolicy, Timeouts},
+        engine::job::Step,
+    };
 
-    #[tokio::test]
-    async fn it_ends_when_nothing_is_ready_or_under_way() {
-        let queue = TaskQueue::new();
-        let (started, refills) = (RefCell::new(Vec::new()), Cell::new(2_u32));
-        queue.push(3_u32);
-        let worker = async || {
-            let refill = || {
-                let left = refills.get();
-                refills.set(left.saturating_sub(1));
-                if left > 0 { vec![2, 1] } else { Vec::new() }
-            };
-            while let Some(task) = queue.next(refill).await {
-                started.borrow_mut().push(task);
-                tokio::task::yield_now().await;
-                if task > 0 {
-                    queue.push(task - 1);
-                }
-                queue.finish();
-            }
+    fn job(subject: Subject) -> Job {
+        let settings = ClientSettings {
+            base: "http://127.0.0.1:1".parse().unwrap(),
+            access_token: "ntn_0123456789".into(),
+            oauth: None,
+            max_in_flight: 1,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
         };
-        join_all([worker(), worker(), worker()]).await;
-        // 3 leads to 3+1 tasks, each refill to 3 + 2.
-        assert_eq!(started.borrow().len(), 4 + 2 * 5);
+        let client = NotionClient::new(settings, |_tokens| ()).unwrap();
+        Job { subject, step: Step::Get(client, String::new()) }
     }
 
-    #[tokio::test]
-    async fn a_closed_queue_gives_nothing() {
-        let queue = TaskQueue::new();
-        queue.push(1);
-        queue.close();
-        assert_eq!(queue.next(|| vec![2]).await, None);
+    fn rows(number: u128) -> Subject {
+        Subject::Rows { data_source: Uuid::from_u128(number), is_archived: false }
+    }
+
+    fn page(number: u128) -> Subject {
+        Subject::Page { id: Uuid::from_u128(number) }
+    }
+
+    fn take(queue: &mut Queue, is_slow: bool) -> Option<Subject> {
+        queue.take(is_slow).map(|job| job.subject)
+    }
+
+    #[test]
+    fn listings_come_first_and_go_on_while_the_output_is_slow() {
+        let mut queue = Queue::new(8);
+        queue.push(job(page(1)));
+        queue.push_listing(job(rows(2)));
+        assert_eq!(take(&mut queue, true), Some(rows(2)));
+        assert_eq!(take(&mut queue, true), None);
+        assert_eq!(take(&mut queue, false), Some(page(1)));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_narrow_queue_reads_one_listing_to_its_end_before_the_next() {
+        let mut queue = Queue::new(8);
+        queue.narrow();
+        queue.push_listing(job(rows(1)));
+        queue.push_listing(job(rows(2)));
+        assert_eq!(take(&mut queue, false), Some(rows(2)));
+        assert_eq!(take(&mut queue, false), None);
+        // Its next request comes before another listing's first one.
+        queue.came_back(&rows(2));
+        queue.push_listing(job(rows(2)));
+        assert_eq!(take(&mut queue, false), Some(rows(2)));
+        queue.came_back(&rows(2));
+        assert_eq!(take(&mut queue, false), Some(rows(1)));
+    }
+
+    #[test]
+    fn what_no_listing_shows_and_the_content_take_turns() {
+        let mut queue = Queue::new(8);
+        assert!(!queue.is_lookups_turn());
+        queue.push_lookup(job(page(1)));
+        assert!(queue.is_lookups_turn());
+        assert!(!queue.is_lookups_turn());
+        assert_eq!(queue.take_lookup(false).map(|job| job.subject), Some(page(1)));
     }
 }

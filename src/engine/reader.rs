@@ -1,61 +1,82 @@
-//! One read from its first status to its last: enumeration, walk, states, report.
+//! The reader: it owns all state of a run, and goes through its phases in straight lines.
+//!
+//! ```text
+//! list      search, rows of every table                  ─> found ─> inventory, and each stream for which it is due
+//! look up   ids that ledgers know and no listing shows   ─> found, or gone (a deletion)
+//! read      trees, comments, ... of every page that is due, latest edits first
+//! finish    states, statuses, report
+//! ```
+//!
+//! [`Reader::drain`] is the only place that waits, and [`Reader::apply`] the only one where an answer changes anything.
 
-use std::{
-    cell::{Cell, RefCell},
-    future::Future,
-    panic::AssertUnwindSafe,
-};
+use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use tokio::time::Instant;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use futures_util::future::LocalBoxFuture;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{
-    ReadError, StateError, StreamState, Unlisted,
-    inventory::Inventory,
-    observe::add_record,
+    checkpoint::{CheckpointPolicy, Checkpointer, Position},
+    content::Content,
+    crawl::{Crawl, Guard, Held, Options},
+    heartbeat::Heartbeat,
+    job::{Job, Step, Subject},
+    ledger::Kind,
+    lookups::Lookups,
+    output::Output,
+    probe::Probes,
     progress::Progress,
-    queue::TaskQueue,
-    run::{CheckpointPolicy, Run, Task},
-    scope::Scope,
-    settle::About,
-    stream_run::StreamRun,
-    to_minute,
-    walk::Walk,
+    queue::Queue,
+    read_clock::ReadClock,
+    report,
+    scheduler::Scheduler,
+    state::StreamState,
+    stream_reader::StreamReader,
 };
 use crate::{
-    client::{ApiError, ListRequest, NotionClient},
-    error::{describe_read_error, panic_text},
+    client::NotionClient,
+    error::{Error, Failure, ReadError, StateError},
     protocol::{
-        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamDescriptor, StreamStatus,
-        SyncMode,
+        AirbyteMessage, ConfiguredCatalog, Emitter, InputState, OutputClosed, StreamStatus, SyncMode,
     },
-    streams::{ObjectKind, PageReader, STREAMS, Source},
+    streams::{STREAMS, Source, stream_named},
+    workspace::{Inventory, Minute, ObjectKind},
 };
 
-/// What to read, and how.
+/// The cursor that a complete sync leaves for Airbyte's connector stays this far behind the beginning of its listing.
+const CURSOR_MARGIN: TimeDelta = TimeDelta::minutes(10);
+
+/// How often archived rows are asked for where nothing else asks for them.
+const ARCHIVED_ROWS_EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// An entry of a ledger takes about this much of a state.
+const ENTRY_BYTES: u64 = 20;
+
+/// What a read needs.
 #[derive(Debug)]
 pub struct ReadRequest<'a> {
-    /// The client to read with.
+    /// The client.
     pub client: NotionClient,
-    /// The way to stdout.
+    /// Where messages go.
     pub emitter: Emitter,
     /// The streams to read.
     pub catalog: &'a ConfiguredCatalog,
-    /// Where earlier runs got to.
+    /// Where earlier syncs got to.
     pub state: &'a InputState,
     /// Objects edited before this time are left out.
     pub start_date: DateTime<Utc>,
-    /// How far the next sync's cursor stays behind.
-    pub lookback: TimeDelta,
-    /// Whether cut values are completed.
+    /// Whether values that Notion cuts are completed.
     pub complete_properties: bool,
-    /// How many tasks run at a time.
+    /// How long the comments of a page may rest when it was not edited and had none.
+    pub comments_every: TimeDelta,
+    /// Whether deletions are looked for and reported.
+    pub report_deletions: bool,
+    /// How many requests are under way at most.
     pub worker_count: usize,
-    /// How often states are sent.
+    /// How often states and progress are sent.
     pub policy: CheckpointPolicy,
-    /// When the read begins.
+    /// The present time, by this machine's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -72,9 +93,24 @@ pub enum Stop {
 #[derive(Debug, Default)]
 pub struct ReadOutcome {
     /// The streams that are not complete, and why, in the catalog's order.
-    pub failed: Vec<(String, crate::error::Failure)>,
+    pub failed: Vec<(String, Failure)>,
     /// Whether it was ended from outside.
     pub stop: Option<Stop>,
+}
+
+/// Why the phases of a run end early.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// From outside.
+    Stopped(Stop),
+    /// Every further request would fail alike; the streams have been told.
+    GivenUp,
+}
+
+impl From<OutputClosed> for Ended {
+    fn from(_closed: OutputClosed) -> Self {
+        Self::Stopped(Stop::OutputClosed)
+    }
 }
 
 /// Reads the streams of a catalog; `interrupted` ends it early, with truthful states.
@@ -85,370 +121,477 @@ pub async fn read(
     interrupted: impl Future<Output = ()>,
 ) -> Result<ReadOutcome, StateError> {
     let mut outcome = ReadOutcome::default();
-    let mut streams = Vec::new();
-    let mut unknown = Vec::new();
-    for configured in &request.catalog.streams {
-        let Some(stream) = STREAMS.iter().find(|stream| stream.spec().name == configured.name) else {
-            unknown.push(configured.name.clone());
-            continue;
-        };
-        let spec = stream.spec();
-        if configured.sync_mode == SyncMode::Incremental && spec.cursor_field.is_none() {
-            info!("The stream \"{}\" has no cursor, so it is read in full.", spec.name);
-        }
-        // A state that arrives is used in a full refresh too: then it is the retry of one that failed.
-        let stored = request.state.stream(spec.name);
-        let field = spec.cursor_field.unwrap_or("last_edited_time");
-        let stored = stored.filter(|_| spec.cursor_field.is_some());
-        let state = StreamState::parse(spec.name, spec.state_form, field, request.start_date, stored)?;
-        if state.is_after(request.now) {
-            warn!(
-                "The cursor of the stream \"{}\" lies in the future: nothing is new, and it stays as it is.",
-                spec.name
-            );
-        }
-        streams.push(StreamRun::new(*stream, &request.client, state));
-    }
+    let (streams, unknown) = configured_streams(&request)?;
     if request.catalog.streams.is_empty() {
         warn!("The catalog selects no stream, so there is nothing to read.");
     }
-    let run = new_run(request, streams);
-    let ended = run.read_all(&unknown, interrupted).await;
-    match ended {
-        Ok(stop) => outcome.stop = stop,
-        Err(OutputClosed) => outcome.stop = Some(Stop::OutputClosed),
-    }
+    let mut reader = Reader::new(&request, streams, Box::pin(interrupted));
+    outcome.stop = reader.run(&unknown).await;
     for name in unknown {
-        let failure = describe_read_error(&ReadError::UnknownStream(name.clone()), "");
+        let failure = unknown_stream(&name);
         outcome.failed.push((name, failure));
     }
-    for stream in &run.streams {
-        outcome.failed.extend(stream.failure().map(|failure| (stream.name.to_string(), failure)));
+    for stream in &reader.crawl.streams {
+        outcome.failed.extend(stream.failure().map(|failure| (stream.name.to_string(), failure.clone())));
     }
     Ok(outcome)
 }
 
-fn new_run(request: ReadRequest<'_>, streams: Vec<StreamRun>) -> Run {
-    let mut unlisted = Unlisted::default();
-    for stream in &streams {
-        unlisted.pages.extend(&stream.state().unlisted().pages);
-        unlisted.data_sources.extend(&stream.state().unlisted().data_sources);
-    }
-    Run {
-        scope: Scope::of(&streams, to_minute(request.start_date)),
-        emitter: request.emitter,
-        client: request.client,
-        streams,
-        queue: TaskQueue::new(),
-        inventory: RefCell::new(Inventory::new(&unlisted)),
-        walk: RefCell::new(Walk::default()),
-        unlisted: RefCell::new(unlisted),
-        originals: RefCell::default(),
-        complete_properties: request.complete_properties,
-        worker_count: request.worker_count,
-        lookback: request.lookback,
-        began_here: request.now,
-        started: Instant::now(),
-        policy: request.policy,
-        last_checkpoint: Cell::new(Instant::now()),
-        records_since_checkpoint: Cell::new(0),
-        done_at_checkpoint: Cell::new(0),
-        is_checkpointing: Cell::new(false),
-        completing: Cell::new(0),
-        failures_in_a_row: Cell::new(0),
-        incomplete: RefCell::default(),
-        pages_before_start: Cell::new(0),
-        output_closed: Cell::new(false),
-    }
+/// The failure of a stream that the catalog names and the connector does not have.
+fn unknown_stream(name: &str) -> Failure {
+    let known: Vec<&str> = STREAMS.iter().map(|stream| &*stream.spec().name).collect();
+    let failure = Error::unknown_stream(name, &known).to_failure();
+    let message = failure.message + " Refresh the connection's schema and deselect the stream.";
+    Failure { message, ..failure }
 }
 
-impl Run {
-    async fn read_all(
-        &self,
-        unknown: &[String],
-        interrupted: impl Future<Output = ()>,
-    ) -> Result<Option<Stop>, OutputClosed> {
-        for stream in &self.streams {
-            self.status(stream, StreamStatus::Started);
+/// The configured streams, and the names of those that do not exist.
+fn configured_streams(request: &ReadRequest<'_>) -> Result<(Vec<StreamReader>, Vec<String>), StateError> {
+    let (mut streams, mut unknown) = (Vec::new(), Vec::new());
+    for configured in &request.catalog.streams {
+        let Some(stream) = stream_named(&configured.name) else {
+            unknown.push(configured.name.clone());
+            continue;
+        };
+        let spec = stream.spec();
+        if configured.sync_mode == SyncMode::Incremental && spec.cursor.is_none() {
+            info!("The stream \"{}\" has no cursor, so it is read in full.", spec.name);
         }
-        for name in unknown {
-            self.refuse(name);
+        let state = StreamState::read(spec, configured, request.state.stream(&spec.name))?;
+        if state.is_ahead(request.now) {
+            warn!(
+                "The cursor in the state of the stream \"{}\" lies in the future, so what was edited before it counts as \
+                 delivered.",
+                spec.name
+            );
         }
-        self.emitter.flush().await?;
-        let stop = {
-            let progress = Progress::new(self);
-            tokio::select! {
-                () = self.work() => None,
-                () = self.keep_informed(&progress) => None,
-                () = interrupted => {
-                    self.abort(&ReadError::Interrupted);
-                    Some(Stop::Interrupted)
-                }
-                () = self.emitter.closed() => {
-                    self.abort(&ReadError::Output(OutputClosed));
-                    Some(Stop::OutputClosed)
-                }
+        streams.push(StreamReader::new(stream, &request.client, state));
+    }
+    Ok((streams, unknown))
+}
+
+/// Owns all state of a run.
+pub(super) struct Reader<'r> {
+    pub(super) crawl: Crawl,
+    pub(super) content: Content,
+    pub(super) probes: Probes,
+    pub(super) scheduler: Scheduler,
+    pub(super) failures_in_a_row: usize,
+    /// Objects that failed.
+    pub(super) failures: u64,
+    /// Answers about what belongs to pages that were refused, and those that were not, by stream.
+    pub(super) refusals: HashMap<usize, (usize, usize)>,
+    checkpoints: Checkpointer,
+    heartbeat: Heartbeat,
+    progress: Progress,
+    ticks: Interval,
+    /// Whether what waits is to be handed over although it is little.
+    wants_flush: bool,
+    interrupted: LocalBoxFuture<'r, ()>,
+    is_first_sync: bool,
+}
+
+impl<'r> Reader<'r> {
+    fn new(
+        request: &ReadRequest<'_>,
+        streams: Vec<StreamReader>,
+        interrupted: LocalBoxFuture<'r, ()>,
+    ) -> Self {
+        let policy = request.policy;
+        let start = request.start_date;
+        let options = Options {
+            start: start.duration_trunc(TimeDelta::minutes(1)).unwrap_or(start),
+            complete_properties: request.complete_properties,
+            comments_every: request.comments_every,
+            report_deletions: request.report_deletions,
+            worker_count: request.worker_count,
+        };
+        let mut clock = ReadClock::default();
+        for stream in &streams {
+            clock.starts_after(stream.state.read_at);
+        }
+        let is_first_sync = streams.iter().all(|stream| stream.state.is_first());
+        let crawl = Crawl {
+            options,
+            client: request.client.clone(),
+            listing_client: request.client.on_behalf_of(&"listing".into()),
+            reads_archived: is_archived_due(&streams, request.now),
+            streams,
+            inventory: Inventory::default(),
+            queue: Queue::new(request.worker_count),
+            lookups: Lookups::default(),
+            output: Output::new(request.emitter.clone()),
+            guard: Guard::Open,
+            held: Held::default(),
+            clock,
+            tables: HashMap::new(),
+            parents: std::collections::HashSet::new(),
+            began: None,
+            pages_before_start: 0,
+            incomplete: std::collections::BTreeMap::new(),
+            completing: 0,
+            completions: std::collections::HashSet::new(),
+            late_pages: Vec::new(),
+            is_content_queued: false,
+        };
+        let tick = std::time::Duration::from_millis(200).min(policy.interval).min(policy.progress);
+        let mut ticks = interval(tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let content = Content::default();
+        let position = position(&crawl, &content);
+        Self {
+            scheduler: Scheduler::new(request.worker_count),
+            checkpoints: Checkpointer::new(policy, position),
+            heartbeat: Heartbeat::new(policy, &request.client),
+            progress: Progress::new(policy, request.emitter.person()),
+            crawl,
+            content,
+            probes: Probes::default(),
+            failures_in_a_row: 0,
+            failures: 0,
+            refusals: HashMap::new(),
+            ticks,
+            wants_flush: false,
+            interrupted,
+            is_first_sync,
+        }
+    }
+
+    /// Reads everything, and tells how it ended.
+    async fn run(&mut self, unknown: &[String]) -> Option<Stop> {
+        self.begin(unknown);
+        let ended = match self.read_all().await {
+            Ok(()) | Err(Ended::GivenUp) => None,
+            // Nobody takes what could still be said.
+            Err(Ended::Stopped(Stop::OutputClosed)) => {
+                self.give_up_jobs();
+                self.progress.finish();
+                report::log(&self.crawl, self.progress.elapsed());
+                return Some(Stop::OutputClosed);
+            }
+            Err(Ended::Stopped(Stop::Interrupted)) => {
+                let unfinished = self.crawl.streams.iter_mut().filter(|stream| !stream.is_finished());
+                unfinished.for_each(|stream| stream.stop(&ReadError::Interrupted));
+                Some(Stop::Interrupted)
             }
         };
-        if self.output_closed.get() {
-            return Err(OutputClosed);
+        self.give_up_jobs();
+        for index in 0..self.crawl.streams.len() {
+            self.finish(index);
         }
-        for stream in &self.streams {
-            self.finish(stream).await?;
-        }
-        // One that was finished before may have been stopped while it waited for the output.
-        self.emitter.flush().await?;
-        self.report();
-        Ok(stop)
+        self.progress.finish();
+        let ended = self.hand_over_the_rest(ended).await;
+        report::log(&self.crawl, self.progress.elapsed());
+        ended
     }
 
-    /// A stream that the catalog names and the connector does not have.
-    fn refuse(&self, name: &str) {
-        let failure = describe_read_error(&ReadError::UnknownStream(name.to_owned()), "");
-        self.emitter.queue(&AirbyteMessage::Error(failure.to_trace(Some(name))));
-        let descriptor = StreamDescriptor::new(name);
-        self.emitter.queue(&AirbyteMessage::StreamStatus(descriptor, StreamStatus::Incomplete, None));
-    }
-
-    /// All the reading: first what is listed, then what only ids lead to, then every page.
-    async fn work(&self) {
-        for (index, stream) in self.streams.iter().enumerate() {
-            if matches!(stream.stream.source(), Source::Listing(_)) {
-                self.queue.push(Task::List { stream: index });
+    /// Hands over what waits. Whoever asks for the end meanwhile is heard, and asked again ends the process: nobody may be
+    /// taking the output.
+    async fn hand_over_the_rest(&mut self, mut ended: Option<Stop>) -> Option<Stop> {
+        let emitter = self.crawl.output.emitter.clone();
+        while ended != Some(Stop::OutputClosed) && emitter.has_waiting() {
+            tokio::select! {
+                () = &mut self.interrupted, if ended.is_none() => ended = Some(Stop::Interrupted),
+                flushed = emitter.flush() => {
+                    if flushed.is_err() {
+                        ended = Some(Stop::OutputClosed);
+                    }
+                }
             }
         }
-        self.begin_enumeration();
-        self.drive(Vec::new).await;
-        if !self.scope.is_wanted {
-            return;
+        ended
+    }
+
+    fn begin(&mut self, unknown: &[String]) {
+        for stream in &self.crawl.streams {
+            self.crawl.output.status_of(&stream.name, StreamStatus::Started, None);
         }
-        while self.ask_for_unlisted() {
-            self.drive(Vec::new).await;
+        for name in unknown {
+            let failure = unknown_stream(name);
+            self.crawl.output.emitter.queue(&AirbyteMessage::Error(failure.to_trace(Some(name))));
+            self.crawl.output.status_of(&name.as_str().into(), StreamStatus::Incomplete, None);
         }
-        // Where trees are walked, objects of these streams may still be found.
-        let finds_objects =
-            self.streams.iter().filter_map(StreamRun::page_reader).any(PageReader::finds_objects);
-        self.finish_early(|stream| match stream.stream.source() {
-            Source::Listing(_) => true,
-            Source::Enumeration(_) => !finds_objects,
-            Source::Pages(_) => false,
-        })
-        .await;
-        if self.queue.is_closed() {
-            return;
+        self.wants_flush = true;
+    }
+
+    /// The phases.
+    async fn read_all(&mut self) -> Result<(), Ended> {
+        self.queue_listings();
+        self.drain().await?;
+        if !self.crawl.lists_workspace() {
+            return Ok(());
         }
-        let (pages, seconds) = (self.inventory.borrow().page_count(), self.started.elapsed().as_secs_f64());
-        info!("The workspace is enumerated: {pages} pages after {seconds:.1} s.");
-        if self.inventory.borrow().is_empty() {
+        while self.crawl.look_up_sources() || self.crawl.look_up_named_rows() {
+            self.drain().await?;
+        }
+        if self.crawl.guard != Guard::Open {
+            self.crawl.look_up_unshown();
+            self.drain().await?;
+            self.crawl.decide_guard();
+        }
+        self.end_listing();
+        if self.crawl.reads_pages() {
+            self.crawl.look_up_unshown();
+            self.content.queue_all(&mut self.crawl);
+        }
+        self.drain().await?;
+        self.note_nothing_below();
+        Ok(())
+    }
+
+    fn queue_listings(&mut self) {
+        self.crawl.set_guard();
+        for (index, stream) in self.crawl.streams.iter().enumerate() {
+            if let Source::Listing(request) = &stream.source {
+                let step = Step::Listing(Box::new(stream.client.list(request.clone())));
+                self.crawl.queue.push(Job { subject: Subject::Listing { stream: index }, step });
+            }
+        }
+        if self.crawl.lists_workspace() {
+            self.crawl.queue_searches();
+        }
+    }
+
+    /// What follows when the workspace is listed.
+    fn end_listing(&mut self) {
+        let (pages, seconds) = (self.crawl.inventory.page_count(), self.progress.elapsed().as_secs_f64());
+        info!("The workspace is listed: {pages} pages after {seconds:.1} s.");
+        if self.crawl.inventory.is_empty() {
             warn!(
                 "Nothing is shared with the integration, so there is nothing to read: open a page in Notion, ••• menu, \
                  Add connections, and choose the integration."
             );
         }
-        self.begin_walk();
-        self.drive(|| self.next_page()).await;
-        if self.streams.iter().any(StreamRun::must_catch_up) && !self.queue.is_closed() {
-            self.finish_early(|stream| !stream.must_catch_up()).await;
-            self.begin_second_walk();
-            self.drive(|| self.next_page()).await;
+        let before = self.crawl.pages_before_start;
+        if self.is_first_sync && before > 0 {
+            let start = self.crawl.options.start.format("%Y-%m-%d");
+            warn!(
+                "{before} pages were last edited before the start date ({start}) and are left out. To include them, set \
+                 an earlier \"start_date\" in the config."
+            );
         }
-    }
-
-    /// Runs tasks, a bounded number at a time, until there are none.
-    async fn drive(&self, refill: impl Fn() -> Vec<Task>) {
-        let worker = async || {
-            while let Some(task) = self.queue.next(&refill).await {
-                let root = task.root().cloned();
-                self.perform(task).await;
-                if let Some(root) = root {
-                    self.finish_part(&root);
-                }
-                self.queue.finish();
-                self.checkpoint_if_due().await;
-            }
-        };
-        // Only the worker that something happened to is looked at.
-        let mut workers: FuturesUnordered<_> = (0..self.worker_count).map(|_worker| worker()).collect();
-        while workers.next().await.is_some() {}
-    }
-
-    /// Runs one task. A panic in it is a failure like others: what the others have done is kept.
-    async fn perform(&self, task: Task) {
-        let about = About::of(&task);
-        let result = AssertUnwindSafe(self.run_task(task)).catch_unwind().await;
-        let error = match result {
-            Ok(Ok(())) => {
-                self.failures_in_a_row.set(0);
-                return;
-            }
-            Ok(Err(error)) => error,
-            Err(panic) => ReadError::Panic(panic_text(&*panic)),
-        };
-        if about.is_one_object() && matches!(error.api_error(), Some(ApiError::Forbidden { .. })) {
-            // The refusal may be about everything: then nothing may be taken for gone.
-            if let Err(lost) = self.assert_content_is_readable(&self.client).await {
-                let concerned =
-                    self.streams.iter().filter(|stream| stream.stream.spec().cursor_field.is_some());
-                concerned.for_each(|stream| stream.stop(&lost, self.position()));
-                return;
-            }
-        }
-        self.settle(&about, &error);
-    }
-
-    /// Fails when the integration may read no content at all: then a refusal was not about one object.
-    pub(super) async fn assert_content_is_readable(&self, client: &NotionClient) -> Result<(), ReadError> {
-        let anything = ListRequest::post("/v1/search", serde_json::Map::new());
-        client.list(anything).next().await?;
-        Ok(())
-    }
-
-    /// Whether some stream that a task is for is still being read.
-    fn is_still_wanted(&self, task: &Task) -> bool {
-        let is_read = |stream: &StreamRun| !stream.is_stopped();
-        match task {
-            Task::List { stream } | Task::Visit { stream, .. } => {
-                self.streams.get(*stream).is_some_and(is_read)
-            }
-            // It has a place to give back.
-            Task::Complete(_) => true,
-            // Rows lead to data sources too.
-            Task::Search(_)
-            | Task::Query { .. }
-            | Task::FetchPage { .. }
-            | Task::FetchDataSource { .. }
-            | Task::FetchDatabase { .. } => {
-                self.page_streams().chain(self.stream_run_of(ObjectKind::DataSource)).any(is_read)
+        let now = self.crawl.client.notion_time().and_then(Minute::of);
+        let is_archived_read = self.crawl.reads_archived;
+        for stream in self.crawl.streams.iter_mut().filter(|stream| stream.failure().is_none()) {
+            if is_archived_read && stream.source.reads_pages() {
+                stream.state.archived_rows_read = now;
             }
         }
     }
 
-    async fn run_task(&self, task: Task) -> Result<(), ReadError> {
-        if !self.is_still_wanted(&task) {
-            return Ok(());
-        }
-        match task {
-            Task::List { stream } => self.list(stream).await,
-            Task::Search(kind) => self.search(kind).await,
-            Task::Query { data_source, archived, under } => {
-                self.query(data_source, archived, under.as_ref()).await
-            }
-            Task::FetchPage { id, under } => self.fetch_page(id, under.as_ref()).await,
-            Task::FetchDataSource { id, under } => self.fetch_data_source(id, under.as_ref()).await,
-            Task::FetchDatabase { id, under } => self.fetch_database(id, &under).await,
-            Task::Complete(completing) => self.complete(*completing).await,
-            Task::Visit { stream, root, node } => self.visit(stream, &root, node).await,
-        }
-    }
-
-    /// Reads a stream that is one listing.
-    async fn list(&self, index: usize) -> Result<(), ReadError> {
-        let Some(stream) = self.streams.get(index) else { return Ok(()) };
-        let Source::Listing(request) = stream.stream.source() else { return Ok(()) };
-        let mut listing = stream.client.list(request);
-        while let Some(page) = listing.next().await? {
-            let mut batch = self.emitter.batch(&stream.name, page.record_room());
-            for result in page.results() {
-                let Some(object) = result else {
-                    stream.skip("result that is not an object");
+    /// Waits until nothing is left to be done, and applies every answer on the way.
+    async fn drain(&mut self) -> Result<(), Ended> {
+        loop {
+            self.start_jobs();
+            if self.scheduler.is_idle() && self.is_idle() {
+                if self.go_on() || !self.crawl.queue.is_empty() {
                     continue;
-                };
-                if object.id("id").is_none_or(|id| listing.is_new(id)) {
-                    add_record(&mut batch, stream, object);
                 }
+                return Ok(());
             }
-            self.emit(stream, batch).await?;
+            let emitter = &self.crawl.output.emitter;
+            let is_flush_due = self.wants_flush || emitter.is_parcel_full();
+            tokio::select! {
+                biased;
+                () = &mut self.interrupted => return Err(Ended::Stopped(Stop::Interrupted)),
+                () = emitter.closed() => return Err(Ended::Stopped(Stop::OutputClosed)),
+                flushed = emitter.flush(), if is_flush_due => {
+                    flushed?;
+                    self.wants_flush = false;
+                }
+                done = self.scheduler.next() => {
+                    self.apply(done)?;
+                    self.checkpoint_if_due();
+                }
+                _instant = self.ticks.tick() => self.tick(),
+            }
         }
-        Ok(())
+    }
+
+    /// Whether no job waits, and none is kept back by a slow output.
+    fn is_idle(&self) -> bool {
+        let crawl = &self.crawl;
+        let is_kept_back = crawl.output.is_slow() || (crawl.is_content_queued && !self.content.is_idle());
+        crawl.queue.is_empty() && !is_kept_back
+    }
+
+    /// What can be done when no request is under way; returns whether anything was.
+    fn go_on(&mut self) -> bool {
+        if self.crawl.release_held() {
+            return true;
+        }
+        self.content.queue_late(&mut self.crawl);
+        if self.content.settle_copies(&mut self.crawl) || !self.content.is_idle() {
+            return true;
+        }
+        if self.crawl.guard == Guard::Open && self.crawl.lookups.has_gone() {
+            self.crawl.tell_deletions();
+        }
+        false
+    }
+
+    /// Starts as many jobs as may run.
+    fn start_jobs(&mut self) {
+        if !self.crawl.held.is_empty() {
+            self.crawl.release_held();
+        }
+        while self.scheduler.has_room() {
+            let is_slow = self.crawl.output.is_slow();
+            let waits = self.crawl.queue.take(is_slow);
+            let job = waits
+                .or_else(|| self.next_content_job(is_slow))
+                .or_else(|| self.crawl.queue.take_lookup(is_slow));
+            let Some(job) = job else { return };
+            if self.is_wanted(&job.subject) {
+                self.scheduler.start(job);
+            } else {
+                self.crawl.queue.came_back(&job.subject);
+                self.drop_job(&job.subject);
+            }
+        }
+    }
+
+    fn next_content_job(&mut self, is_slow: bool) -> Option<Job> {
+        if is_slow || !self.crawl.is_content_queued || self.crawl.queue.is_lookups_turn() {
+            return None;
+        }
+        if !self.crawl.late_pages.is_empty() {
+            self.content.queue_late(&mut self.crawl);
+        }
+        if self.content.is_crowded() {
+            self.content.settle_copies(&mut self.crawl);
+        }
+        while !self.content.is_idle() {
+            let mut jobs = self.content.begin_next(&mut self.crawl);
+            if let Some(job) = jobs.pop() {
+                for job in jobs {
+                    self.crawl.queue.push(job);
+                }
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Everything that goes by the clock.
+    fn tick(&mut self) {
+        self.wants_flush = self.crawl.output.emitter.has_waiting();
+        let is_silent = self.heartbeat.tick(&mut self.crawl);
+        if is_silent {
+            self.send_states(true);
+        }
+        self.checkpoint_if_due();
+        self.progress.tick(&self.crawl, self.content.progress());
+    }
+
+    /// Sends the states of the streams that got further, when it is time.
+    fn checkpoint_if_due(&mut self) {
+        if !self.crawl.streams.iter().any(|stream| stream.has_progress && !stream.is_finished()) {
+            return;
+        }
+        let position = position(&self.crawl, &self.content);
+        let with_progress =
+            self.crawl.streams.iter().filter(|stream| stream.has_progress && !stream.is_finished());
+        let size = with_progress.map(|stream| stream.state.ledger.len() as u64 * ENTRY_BYTES + 300).sum();
+        if self.checkpoints.is_due(&position, size) {
+            self.send_states(false);
+        }
+    }
+
+    /// Sends the state of each stream that got further, or of all.
+    fn send_states(&mut self, all: bool) {
+        let crawl = &mut self.crawl;
+        for stream in crawl.streams.iter_mut().filter(|stream| !stream.is_finished()) {
+            if all || stream.has_progress {
+                let state = stream.state.unfinished();
+                crawl.output.state(stream, state);
+            }
+        }
+        self.wants_flush = true;
+        self.checkpoints.sent(position(&self.crawl, &self.content));
+    }
+
+    /// Drops whatever is still to be done; nobody waits out a hold or a delay.
+    fn give_up_jobs(&mut self) {
+        self.crawl.client.stop();
+        self.crawl.queue.clear();
+        self.content.clear();
+        self.scheduler.clear();
+    }
+
+    /// The last state and status of a stream, unless they were sent before.
+    pub(super) fn finish(&mut self, index: usize) {
+        let cursor = self.cursor_reached(index);
+        let Some(stream) = self.crawl.streams.get_mut(index).filter(|stream| !stream.is_finished()) else {
+            return;
+        };
+        let failure = stream.failure().cloned();
+        if let Some(failure) = &failure {
+            let trace = failure.to_trace(Some(&stream.name));
+            self.crawl.output.emitter.queue(&AirbyteMessage::Error(trace));
+        }
+        let state = match cursor.filter(|_| failure.is_none()) {
+            Some(cursor) => {
+                stream.state.end_floor();
+                stream.state.finished(cursor)
+            }
+            None => stream.state.unfinished(),
+        };
+        self.crawl.output.state(stream, state);
+        let status = if failure.is_some() { StreamStatus::Incomplete } else { StreamStatus::Complete };
+        self.crawl.output.status(stream, status);
+        stream.set_finished();
+        self.wants_flush = true;
+    }
+
+    /// The cursor that a complete sync leaves for Airbyte's connector.
+    fn cursor_reached(&self, index: usize) -> Option<DateTime<Utc>> {
+        let stream = self.crawl.streams.get(index)?;
+        let began = self.crawl.began.unwrap_or_default();
+        let oldest = match stream.source {
+            Source::PageListing(_) => stream.state.ledger.oldest().map(Minute::start),
+            _ => None,
+        };
+        let reached = oldest.map_or(began, |oldest| oldest.min(began));
+        Some((reached - CURSOR_MARGIN).max(self.crawl.options.start))
+    }
+
+    /// Fails a stream for which Notion found nothing below any of the pages that it shows.
+    fn note_nothing_below(&mut self) {
+        for (index, (refused, answered)) in std::mem::take(&mut self.refusals) {
+            if let Some(stream) = self.crawl.streams.get_mut(index).filter(|_| answered == 0 && refused > 1) {
+                stream.fail(&ReadError::NothingBelow { count: refused });
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{future::pending, thread};
-
-    use fake_notion::{FakeNotion, sample::sample_workspace};
-    use serde_json::Value;
-
-    use super::{super::run::Completing, *};
-    use crate::{
-        client::{ClientSettings, RetryPolicy, Timeouts},
-        protocol::Writer,
-        streams::RawObject,
-    };
-
-    fn client_of(notion: &FakeNotion) -> NotionClient {
-        let settings = ClientSettings {
-            base: notion.url().parse().unwrap(),
-            access_token: notion.token().to_owned().into(),
-            oauth: None,
-            max_in_flight: 2,
-            retry: RetryPolicy::default(),
-            timeouts: Timeouts::default(),
-        };
-        NotionClient::new(settings, |_tokens| ()).unwrap()
+/// How far a run is.
+fn position(crawl: &Crawl, content: &Content) -> Position {
+    let (done, total) = content.progress();
+    Position {
+        now: tokio::time::Instant::now(),
+        records: crawl.output.records,
+        done,
+        total,
+        record_bytes: crawl.output.record_bytes,
+        state_bytes: crawl.output.state_bytes,
     }
+}
 
-    #[tokio::test]
-    async fn a_panic_in_a_task_fails_its_stream_and_keeps_what_the_others_do() {
-        let notion = FakeNotion::start_blocking(sample_workspace());
-        let (emitter, writer) = Writer::new();
-        let writing = thread::spawn(move || {
-            let mut output = Vec::new();
-            writer.run(&mut output).unwrap();
-            String::from_utf8(output).unwrap()
-        });
-        let (catalog, state) = (ConfiguredCatalog::default(), InputState::default());
-        let client = client_of(&notion);
-        let streams = STREAMS.iter().map(|stream| {
-            let spec = stream.spec();
-            let state =
-                StreamState::parse(spec.name, spec.state_form, "", DateTime::UNIX_EPOCH, None).unwrap();
-            StreamRun::new(*stream, &client, state)
-        });
-        let streams: Vec<StreamRun> = streams.collect();
-        let request = ReadRequest {
-            client: client.clone(),
-            emitter,
-            catalog: &catalog,
-            state: &state,
-            start_date: DateTime::UNIX_EPOCH,
-            lookback: TimeDelta::zero(),
-            complete_properties: true,
-            worker_count: 2,
-            policy: CheckpointPolicy::default(),
-            now: Utc::now(),
-        };
-        let run = new_run(request, streams);
-        let pages = STREAMS.iter().position(|stream| stream.spec().name == "pages").unwrap();
-        // It is one more than were counted, which breaks an invariant and so panics.
-        run.queue.push(Task::Complete(Box::new(Completing {
-            since: DateTime::<Utc>::MIN_UTC,
-            stream: pages,
-            id: uuid::Uuid::nil(),
-            page: Some((RawObject::parse("{}").unwrap(), Vec::new())),
-            under: None,
-        })));
+/// Whether archived rows are to be asked for: some stream is new, or it is a day since they were.
+fn is_archived_due(streams: &[StreamReader], now: DateTime<Utc>) -> bool {
+    let due_before = Minute::of(now - ARCHIVED_ROWS_EVERY);
+    streams.iter().filter(|stream| stream.source.reads_pages()).any(|stream| {
+        let is_empty = stream.state.ledger.delivered_count(Kind::Page) == 0;
+        is_empty || stream.state.is_new() || stream.state.archived_rows_read < due_before
+    })
+}
 
-        assert_eq!(run.read_all(&[], pending()).await.unwrap(), None);
-        drop(run);
-        let output = writing.join().unwrap();
-        let messages: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let errors: Vec<&Value> =
-            messages.iter().filter_map(|message| message.pointer("/trace/error")).collect();
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        assert_eq!(errors[0]["stream_descriptor"]["name"], "pages");
-        assert_eq!(errors[0]["failure_type"], "system_error");
-        for stream in STREAMS {
-            let name = stream.spec().name;
-            let of_stream = |message: &&Value| {
-                message.pointer("/trace/stream_status/stream_descriptor/name").is_some_and(|of| *of == name)
-            };
-            let last = messages.iter().rfind(of_stream).unwrap();
-            let expected = if name == "pages" { "INCOMPLETE" } else { "COMPLETE" };
-            assert_eq!(last["trace"]["stream_status"]["status"], expected, "{name}");
-            let records = messages.iter().filter(|message| message["record"]["stream"] == name).count();
-            assert!(records > 0, "{name}");
-        }
+/// The kinds that a failure of a search concerns.
+pub(super) fn searched(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Page => "pages",
+        ObjectKind::DataSource => "data sources",
     }
 }

@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// The capability of an integration to read pages, blocks, databases and data sources.
-const READ_CONTENT: &str = "Read content";
+pub(super) const READ_CONTENT: &str = "Read content";
 
 /// Describes a failed attempt; `capability` is what the integration needs for the stream concerned.
-pub fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
+pub(super) fn describe_api_error(error: &ApiError, capability: &str) -> Failure {
     let (failure_type, message) = match error {
         ApiError::Unauthorized { .. } => (
             FailureType::Config,
@@ -138,7 +138,7 @@ fn grant(capability: &str) -> String {
 }
 
 /// Describes a failed request.
-pub fn describe_request_error(error: &RequestError, capability: &str) -> Failure {
+pub(super) fn describe_request_error(error: &RequestError, capability: &str) -> Failure {
     Failure {
         internal: Some(error.to_string()),
         ..describe_api_error(&error.source, capability_for(&error.path, capability))
@@ -155,7 +155,10 @@ fn capability_for<'a>(path: &str, of_stream: &'a str) -> &'a str {
 pub fn describe_list_error(error: &ListError, capability: &str) -> Failure {
     match error {
         ListError::Request(error) => describe_request_error(error, capability),
-        ListError::Broken { .. } | ListError::Refused { .. } | ListError::PositionLimit { .. } => Failure {
+        ListError::Broken { .. }
+        | ListError::BrokenOff { .. }
+        | ListError::Refused { .. }
+        | ListError::PositionLimit { .. } => Failure {
             failure_type: FailureType::Transient,
             message: "A listing of Notion broke off again and again, so it cannot be read to its end. A later sync \
                       should succeed."
@@ -177,12 +180,6 @@ pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
     match error {
         ReadError::List(error) => describe_list_error(error, capability),
         ReadError::Request(error) => describe_request_error(error, capability),
-        ReadError::UnknownStream(name) => Failure::new(
-            FailureType::Config,
-            format!(
-                "This connector has no stream \"{name}\". Refresh the connection's schema and deselect the stream."
-            ),
-        ),
         ReadError::SearchGap { newest, oldest } => Failure::new(
             FailureType::Config,
             format!(
@@ -191,26 +188,44 @@ pub fn describe_read_error(error: &ReadError, capability: &str) -> Failure {
                  or set a later start date."
             ),
         ),
-        ReadError::CrowdedMinute { data_source, minute } => Failure::new(
+        ReadError::TooManyRowsInMinute { data_source, minute } => Failure::new(
             FailureType::Config,
             format!(
                 "The data source {data_source} has more rows created in the minute {minute} than Notion lists in one \
                  query; some of them could not be read. Split the data source."
             ),
         ),
-        ReadError::OtherObject { .. } => Failure {
+        ReadError::WrongObject { .. } => Failure {
             failure_type: FailureType::Transient,
             message: "Something that is not Notion's API answered, such as a proxy's page. Check the network; a later sync \
                       may succeed."
                 .to_owned(),
             internal: Some(error.to_string()),
         },
-        ReadError::TooManyFailures { limit } => Failure::new(
-            FailureType::Transient,
+        ReadError::MostPagesMissing { missing, known } => Failure::new(
+            FailureType::Config,
             format!(
-                "More than {limit} pages could not be read, so the stream was stopped. A later sync should succeed."
+                "About {missing} of the {known} pages that were synced before are not found any more, so nothing is \
+                 deleted and nothing is read: the connection was probably removed from a page in Notion, or the token \
+                 belongs to another workspace. Share the pages again (••• menu, Add connections); or, if they are gone \
+                 for good, clear the stream's data to accept it."
             ),
         ),
+        ReadError::TooManyFailures { count } => Failure::new(
+            FailureType::Transient,
+            format!(
+                "{count} requests in a row failed although each was tried several times, so the sync was stopped. A later \
+                 sync goes on from here."
+            ),
+        ),
+        ReadError::NothingBelow { count } => Failure {
+            failure_type: FailureType::Transient,
+            message: format!(
+                "Notion shows {count} pages, but answers \"not found\" for what belongs to each of them. A later sync may \
+                 succeed; if it does not, check that the integration has the capability \"{capability}\"."
+            ),
+            internal: Some(error.to_string()),
+        },
         ReadError::Interrupted => Failure::new(
             FailureType::Transient,
             "The sync was stopped from outside. A later sync goes on from here.",
@@ -231,7 +246,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{ConnectStep, Method};
+    use crate::{
+        client::{ConnectStep, Method},
+        error::Error,
+    };
 
     fn read(error: &ReadError) -> (FailureType, String) {
         let failure = describe_read_error(error, "Read content");
@@ -264,15 +282,16 @@ mod tests {
                  workspace over several integrations, or set a later start date.",
             ),
             (
-                ReadError::CrowdedMinute { data_source: uuid::Uuid::nil(), minute },
+                ReadError::TooManyRowsInMinute { data_source: uuid::Uuid::nil(), minute },
                 FailureType::Config,
                 "The data source 00000000-0000-0000-0000-000000000000 has more rows created in the minute 2026-01-02 \
                  03:04:00 UTC than Notion lists in one query; some of them could not be read. Split the data source.",
             ),
             (
-                ReadError::TooManyFailures { limit: 100 },
+                ReadError::TooManyFailures { count: 16 },
                 FailureType::Transient,
-                "More than 100 pages could not be read, so the stream was stopped. A later sync should succeed.",
+                "16 requests in a row failed although each was tried several times, so the sync was stopped. A later \
+                 sync goes on from here.",
             ),
             (
                 ReadError::Interrupted,

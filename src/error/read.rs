@@ -17,9 +17,6 @@ pub enum ReadError {
     /// A request failed.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The catalog names a stream that does not exist.
-    #[error("there is no stream \"{0}\"")]
-    UnknownStream(String),
     /// Search was cut from both ends before they met.
     #[error("search shows neither end of what lies between {oldest} and {newest}")]
     SearchGap {
@@ -30,7 +27,7 @@ pub enum ReadError {
     },
     /// A query was cut within one minute of creation times.
     #[error("data source {data_source} has more rows created at {minute} than a query lists")]
-    CrowdedMinute {
+    TooManyRowsInMinute {
         /// The data source.
         data_source: Uuid,
         /// The minute.
@@ -38,15 +35,29 @@ pub enum ReadError {
     },
     /// An answer about one object is not about that one.
     #[error("the answer is not about {id}")]
-    OtherObject {
+    WrongObject {
         /// The object that was asked for.
         id: Uuid,
     },
-    /// The retry list is full.
-    #[error("more than {limit} pages failed")]
+    /// So many of the known pages are not found that the connection was probably removed from a page.
+    #[error("{missing} of {known} known pages are not found")]
+    MostPagesMissing {
+        /// Pages that are not found.
+        missing: usize,
+        /// Pages of which a version was delivered.
+        known: usize,
+    },
+    /// Page after page failed.
+    #[error("{count} requests in a row failed")]
     TooManyFailures {
-        /// The bound.
-        limit: usize,
+        /// How many.
+        count: usize,
+    },
+    /// Notion answers 404 for the comments of every page, though it shows the pages.
+    #[error("Notion shows {count} pages and finds nothing of what belongs to them")]
+    NothingBelow {
+        /// How many pages were asked for.
+        count: usize,
     },
     /// SIGTERM, or a stop of the platform.
     #[error("stopped from outside")]
@@ -65,11 +76,12 @@ impl ReadError {
         match self {
             Self::List(error) => error.api_error(),
             Self::Request(error) => Some(&error.source),
-            Self::UnknownStream(_)
-            | Self::SearchGap { .. }
-            | Self::CrowdedMinute { .. }
-            | Self::OtherObject { .. }
+            Self::SearchGap { .. }
+            | Self::TooManyRowsInMinute { .. }
+            | Self::WrongObject { .. }
+            | Self::MostPagesMissing { .. }
             | Self::TooManyFailures { .. }
+            | Self::NothingBelow { .. }
             | Self::Interrupted
             | Self::Panic(_)
             | Self::Output(_) => None,
@@ -84,17 +96,38 @@ impl ReadError {
         )
     }
 
+    /// Whether a later attempt may well succeed: it is about the network or Notion, and not about what was asked for.
+    pub fn is_passing(&self) -> bool {
+        if let Self::List(error) = self
+            && error.is_passing()
+        {
+            return true;
+        }
+        matches!(
+            self.api_error(),
+            Some(
+                ApiError::Unavailable { .. }
+                    | ApiError::RateLimited { .. }
+                    | ApiError::Connect { .. }
+                    | ApiError::Timeout
+                    | ApiError::CutOff { .. }
+                    | ApiError::NotJson { .. }
+            )
+        )
+    }
+
     /// Whether every further request would fail alike.
     pub fn ends_everything(&self) -> bool {
         match self {
             Self::Output(_) | Self::Interrupted => true,
             Self::List(_)
             | Self::Request(_)
-            | Self::UnknownStream(_)
             | Self::SearchGap { .. }
-            | Self::CrowdedMinute { .. }
-            | Self::OtherObject { .. }
+            | Self::TooManyRowsInMinute { .. }
+            | Self::WrongObject { .. }
+            | Self::MostPagesMissing { .. }
             | Self::TooManyFailures { .. }
+            | Self::NothingBelow { .. }
             | Self::Panic(_) => matches!(
                 self.api_error(),
                 Some(ApiError::Unauthorized { .. } | ApiError::Blocked { .. } | ApiError::EdgeBlocked { .. })

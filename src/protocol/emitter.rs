@@ -7,11 +7,8 @@
 //! Every text for a person passes here, so here is where secrets are taken out of them ([`Emitter::hide`]).
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    io::{self, Write},
-    mem,
+    collections::VecDeque,
+    fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -20,10 +17,12 @@ use std::{
 
 use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::{AirbyteMessage, ConnectionStatus, ErrorTrace, LogLevel};
+use super::{
+    AirbyteMessage, LogLevel, Person, RecordBatch, StateFile, Writer, batch::Records, redact::without_secrets,
+};
 
 /// How many parcels may wait for the writer.
 const CHANNEL_CAPACITY: usize = 4;
@@ -44,64 +43,15 @@ const SHORTEST_SECRET: usize = 8;
 #[error("stdout was closed")]
 pub struct OutputClosed;
 
-/// Records of one stream, serialised, that travel to the writer together.
 #[derive(Debug)]
-pub struct RecordBatch {
-    head: String,
-    records: Records,
-}
-
-#[derive(Debug)]
-struct Records {
-    stream: Arc<str>,
-    lines: Vec<u8>,
-    count: u64,
-}
-
-impl RecordBatch {
-    /// Adds one record by letting `write` append its JSON object.
-    ///
-    /// CR and LF are dropped: in valid JSON they can only stand between tokens, and would split the line.
-    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let Records { lines, count, .. } = &mut self.records;
-        lines.extend_from_slice(self.head.as_bytes());
-        let start = lines.len();
-        write(lines);
-        let record = lines.get(start..).unwrap_or_default();
-        if memchr::memchr2(b'\n', b'\r', record).is_some() {
-            let mut record = lines.split_off(start);
-            record.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-            lines.append(&mut record);
-        }
-        lines.extend_from_slice(b"}}\n");
-        *count += 1;
-    }
-
-    /// Whether the batch holds no record.
-    pub fn is_empty(&self) -> bool {
-        self.records.count == 0
-    }
-
-    /// The records it holds.
-    pub fn record_count(&self) -> u64 {
-        self.records.count
-    }
-
-    /// The bytes it holds.
-    pub fn byte_count(&self) -> usize {
-        self.records.lines.len()
-    }
-}
-
-#[derive(Debug)]
-enum Output {
+pub(super) enum Output {
     Records(Records),
     State { stream: Arc<str>, state: Map<String, Value> },
     Line(Vec<u8>),
 }
 
 /// What is sent at once, in order; an empty one only wakes the writer.
-type Parcel = Vec<Output>;
+pub(super) type Parcel = Vec<Output>;
 
 /// What was not handed over yet.
 #[derive(Debug, Default)]
@@ -110,15 +60,18 @@ struct Waiting {
     bytes: usize,
 }
 
+/// What the handles and the writer share.
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     waiting: Mutex<Waiting>,
     /// Empty buffers.
     spare: Mutex<Vec<Vec<u8>>>,
-    logs: Mutex<VecDeque<Vec<u8>>>,
+    pub(super) logs: Mutex<VecDeque<Vec<u8>>>,
     secrets: Mutex<Vec<SecretString>>,
-    last_life_sign_ms: AtomicI64,
-    records: AtomicU64,
+    pub(super) last_life_sign_ms: AtomicI64,
+    pub(super) records: AtomicU64,
+    pub(super) state_file: Mutex<Option<StateFile>>,
+    person: Person,
 }
 
 impl fmt::Debug for Shared {
@@ -130,7 +83,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// Keeps buffers to be filled again.
-    fn keep(&self, buffers: impl IntoIterator<Item = Vec<u8>>) {
+    pub(super) fn keep(&self, buffers: impl IntoIterator<Item = Vec<u8>>) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         for mut buffer in buffers {
             if buffer.capacity() <= MAX_SPARE_BYTES && spare.len() < MAX_SPARE_BUFFERS {
@@ -149,6 +102,16 @@ pub struct Emitter {
 }
 
 impl Emitter {
+    /// Whoever sits at the terminal, if anyone does.
+    pub fn person(&self) -> &Person {
+        &self.shared.person
+    }
+
+    /// Keeps the state of each stream in this file from now on, once it was written to the output.
+    pub fn keep_states_in(&self, file: StateFile) {
+        *self.shared.state_file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+    }
+
     /// Takes this secret out of every text that is told from now on; records, states and CONTROL stay as they are.
     pub fn hide(&self, secret: &SecretString) {
         if secret.expose_secret().len() >= SHORTEST_SECRET {
@@ -158,29 +121,35 @@ impl Emitter {
 
     /// Starts an empty batch, stamped with the present time, with room for records of this size in sum.
     pub fn batch(&self, stream: &Arc<str>, bytes: usize) -> RecordBatch {
-        let name = Value::from(&**stream);
-        let emitted_at = Utc::now().timestamp_millis();
-        let head =
-            format!(r#"{{"type":"RECORD","record":{{"stream":{name},"emitted_at":{emitted_at},"data":"#);
         let spare = self.shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut lines = spare.unwrap_or_default();
         lines.reserve(bytes);
-        RecordBatch { head, records: Records { stream: Arc::clone(stream), lines, count: 0 } }
+        RecordBatch::new(stream, Utc::now().timestamp_millis(), lines)
     }
 
-    /// Sends records, if there are any, with the next parcel; waits while the output is slow.
-    pub async fn records(&self, batch: RecordBatch) -> Result<(), OutputClosed> {
+    /// Queues records, if there are any, for the next parcel.
+    pub fn queue_records(&self, batch: RecordBatch) {
         if batch.is_empty() {
-            self.shared.keep([batch.records.lines]);
-            return Ok(());
+            return self.shared.keep([batch.records.lines]);
         }
-        let is_full = {
-            let mut waiting = self.waiting();
-            waiting.bytes += batch.byte_count();
-            waiting.parcel.push(Output::Records(batch.records));
-            waiting.bytes >= PARCEL_BYTES
-        };
-        if is_full { self.flush().await } else { Ok(()) }
+        let mut waiting = self.waiting();
+        waiting.bytes += batch.byte_count();
+        waiting.parcel.push(Output::Records(batch.records));
+    }
+
+    /// The bytes of the records that wait to be handed over.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting().bytes
+    }
+
+    /// Whether anything waits to be handed over.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting().parcel.is_empty()
+    }
+
+    /// Whether so much waits that it should be handed over.
+    pub fn is_parcel_full(&self) -> bool {
+        self.waiting_bytes() >= PARCEL_BYTES
     }
 
     /// Hands over what is waiting. Nothing is lost when this is given up half-way: it waits on.
@@ -214,6 +183,12 @@ impl Emitter {
         self.flush().await
     }
 
+    /// Prints a text that is no message, as the verbs do that no platform calls.
+    pub async fn print(&self, text: String) -> Result<(), OutputClosed> {
+        self.waiting().parcel.push(Output::Line(text.into_bytes()));
+        self.flush().await
+    }
+
     /// Logs without waiting; the line is printed before the next message.
     pub fn log(&self, level: LogLevel, message: String) {
         self.message_at_once(&AirbyteMessage::Log(level, message));
@@ -221,7 +196,19 @@ impl Emitter {
 
     /// Sends a message without waiting, before whatever waits; for what must be told whatever happens next.
     pub fn message_at_once(&self, message: &AirbyteMessage) {
-        let line = self.line(message);
+        self.line_at_once(self.line(message));
+    }
+
+    /// Logs a text with fields to filter by; a person hears the text alone.
+    pub(super) fn log_event(&self, level: LogLevel, text: String, fields: &str) {
+        let secrets = self.secrets().clone();
+        let line = without_secrets(&secrets, &AirbyteMessage::Log(level, format!("{text}{fields}")))
+            .to_line(Utc::now().timestamp_millis());
+        self.shared.person.hear(&without_secrets(&secrets, &AirbyteMessage::Log(level, text)));
+        self.line_at_once(line);
+    }
+
+    fn line_at_once(&self, line: Vec<u8>) {
         self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner).push_back(line);
         // A full channel means that the writer is busy and will see the line; a closed one, that nobody will.
         drop(self.sender.try_send(Parcel::new()));
@@ -229,6 +216,7 @@ impl Emitter {
 
     fn line(&self, message: &AirbyteMessage) -> Vec<u8> {
         let message = without_secrets(&self.secrets(), message);
+        self.shared.person.hear(&message);
         message.to_line(Utc::now().timestamp_millis())
     }
 
@@ -256,111 +244,30 @@ impl Emitter {
     }
 }
 
-/// The receiving end; it runs on a thread of its own.
-#[derive(Debug)]
-pub struct Writer {
-    receiver: mpsc::Receiver<Parcel>,
-    shared: Arc<Shared>,
-}
-
 impl Writer {
-    /// Makes a writer and the first handle to it.
+    /// Makes a writer and the first handle to it; nobody sits at a terminal.
     pub fn new() -> (Emitter, Self) {
+        Self::beside(Person::default())
+    }
+
+    /// Makes a writer and the first handle to it; this person hears what is told.
+    pub fn beside(person: Person) -> (Emitter, Self) {
         let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { person, ..Shared::default() });
         (Emitter { sender, shared: Arc::clone(&shared) }, Self { receiver, shared })
     }
-
-    /// Writes until every handle is gone, flushing after a parcel with a STATE, when nothing waits, and at the end.
-    ///
-    /// An error of the output ends it at once; the senders then get [`OutputClosed`].
-    pub fn run(mut self, mut output: impl Write) -> io::Result<()> {
-        let mut since_state: BTreeMap<Arc<str>, u64> = BTreeMap::new();
-        while let Some(parcel) = self.receiver.blocking_recv() {
-            self.write_logs(&mut output)?;
-            let (mut written, mut has_state) = (Vec::new(), false);
-            for next in parcel {
-                match next {
-                    Output::Records(Records { stream, lines, count }) => {
-                        output.write_all(&lines)?;
-                        written.push(lines);
-                        self.shared.records.fetch_add(count, Ordering::Relaxed);
-                        *since_state.entry(stream).or_default() += count;
-                        self.life_sign();
-                    }
-                    Output::State { stream, state } => {
-                        let count = since_state.insert(Arc::clone(&stream), 0).unwrap_or_default();
-                        output.write_all(&state_line(&stream, &state, count))?;
-                        has_state = true;
-                        self.life_sign();
-                    }
-                    Output::Line(line) => output.write_all(&line)?,
-                }
-            }
-            self.shared.keep(written);
-            if has_state || self.receiver.is_empty() {
-                output.flush()?;
-            }
-        }
-        self.write_logs(&mut output)?;
-        output.flush()?;
-        Ok(())
-    }
-
-    fn write_logs(&self, output: &mut impl Write) -> io::Result<()> {
-        let logs = mem::take(&mut *self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner));
-        logs.iter().try_for_each(|line| output.write_all(line))
-    }
-
-    fn life_sign(&self) {
-        self.shared.last_life_sign_ms.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
-    }
-}
-
-/// The message with each secret taken out of its texts. CONTROL stays: a new token pair is what it is for.
-fn without_secrets<'m>(secrets: &[SecretString], message: &'m AirbyteMessage) -> Cow<'m, AirbyteMessage> {
-    let shown = |text: &String| {
-        secrets.iter().fold(text.clone(), |text, secret| text.replace(secret.expose_secret(), "[…]"))
-    };
-    Cow::Owned(match message {
-        AirbyteMessage::Log(level, text) => AirbyteMessage::Log(*level, shown(text)),
-        AirbyteMessage::Error(error) => AirbyteMessage::Error(ErrorTrace {
-            message: shown(&error.message),
-            internal_message: error.internal_message.as_ref().map(shown),
-            ..error.clone()
-        }),
-        AirbyteMessage::ConnectionStatus(status) => AirbyteMessage::ConnectionStatus(match status {
-            ConnectionStatus::Succeeded(text) => ConnectionStatus::Succeeded(shown(text)),
-            ConnectionStatus::Failed(text) => ConnectionStatus::Failed(shown(text)),
-        }),
-        AirbyteMessage::Spec(_)
-        | AirbyteMessage::Catalog(_)
-        | AirbyteMessage::StreamStatus(..)
-        | AirbyteMessage::Estimate(_)
-        | AirbyteMessage::Control(_) => return Cow::Borrowed(message),
-    })
-}
-
-fn state_line(stream: &str, state: &Map<String, Value>, record_count: u64) -> Vec<u8> {
-    #[expect(clippy::cast_precision_loss, reason = "the protocol wants a decimal number")]
-    let record_count = record_count as f64;
-    let message = json!({"type": "STATE", "state": {
-        "type": "STREAM",
-        "stream": {"stream_descriptor": {"name": stream}, "stream_state": state},
-        "sourceStats": {"recordCount": record_count},
-    }});
-    let mut line = message.to_string().into_bytes();
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]
 mod tests {
     use std::thread;
 
-    use proptest::prelude::*;
+    use serde_json::json;
 
-    use super::{super::FailureType, *};
+    use super::{
+        super::{ConnectionStatus, ErrorTrace, FailureType},
+        *,
+    };
 
     fn written(send: impl AsyncFnOnce(Emitter)) -> String {
         let (emitter, writer) = Writer::new();
@@ -380,7 +287,7 @@ mod tests {
             let mut batch = emitter.batch(&stream, 0);
             batch.push(|out| out.extend_from_slice(b"{\"a\":1}"));
             batch.push(|out| out.extend_from_slice(b"{\"a\":2}"));
-            emitter.records(batch).await.unwrap();
+            emitter.queue_records(batch);
             emitter.queue_state(&stream, Map::new());
             emitter.flush().await.unwrap();
             emitter.queue_state(&stream, Map::new());
@@ -428,7 +335,7 @@ mod tests {
             emitter.message_at_once(&AirbyteMessage::Control(config));
             let mut batch = emitter.batch(&stream, 0);
             batch.push(|out| out.extend_from_slice(json!(secret).to_string().as_bytes()));
-            emitter.records(batch).await.unwrap();
+            emitter.queue_records(batch);
             emitter.flush().await.unwrap();
         });
         let quoted = json!(secret).to_string();
@@ -447,7 +354,7 @@ mod tests {
             for number in 0..3_u8 {
                 let mut batch = emitter.batch(&stream, 0);
                 batch.push(|out| out.extend_from_slice(&[b'0' + number]));
-                emitter.records(batch).await.unwrap();
+                emitter.queue_records(batch);
             }
             assert_eq!(emitter.sender.capacity(), CHANNEL_CAPACITY);
             emitter.queue_state(&stream, Map::new());
@@ -468,7 +375,7 @@ mod tests {
         }
         let mut batch = emitter.batch(&stream, 0);
         batch.push(|out| out.extend_from_slice(b"{}"));
-        emitter.records(batch).await.unwrap();
+        emitter.queue_records(batch);
         // The channel is full, and whoever waits for it gives up.
         assert!(futures_util::FutureExt::now_or_never(emitter.flush()).is_none());
         while writer.receiver.try_recv().is_ok() {}
@@ -483,24 +390,9 @@ mod tests {
         let (emitter, _writer) = Writer::new();
         let stream: Arc<str> = Arc::from("pages");
         for (bytes, is_kept) in [(4096, true), (MAX_SPARE_BYTES + 1, false)] {
-            emitter.records(emitter.batch(&stream, bytes)).await.unwrap();
+            emitter.queue_records(emitter.batch(&stream, bytes));
             let kept = emitter.batch(&stream, 0).records.lines.capacity();
             assert_eq!(kept >= bytes, is_kept, "{bytes}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_json_makes_one_line(text in "\\PC*[\r\n]\\PC*", pretty in any::<bool>()) {
-            let record = json!({ "text": text, "list": [text, {"deep": text}] });
-            let raw = if pretty { serde_json::to_string_pretty(&record) } else { serde_json::to_string(&record) };
-            let (emitter, _writer) = Writer::new();
-            let mut batch = emitter.batch(&Arc::from("s"), 0);
-            batch.push(|out| out.extend_from_slice(raw.unwrap().as_bytes()));
-            let line = String::from_utf8(batch.records.lines).unwrap();
-            prop_assert_eq!(line.matches('\n').count(), 1);
-            let parsed: Value = serde_json::from_str(&line).unwrap();
-            prop_assert_eq!(parsed.pointer("/record/data").unwrap(), &record);
         }
     }
 }

@@ -10,7 +10,8 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::{Emitter, LogLevel};
 
-/// A tracing layer that sends each event to the output as a LOG message: the text, then the fields.
+/// A tracing layer that sends each event to the output as a LOG message: the text, then the fields, which a person is
+/// spared.
 #[derive(Debug)]
 pub struct LogLayer {
     emitter: Emitter,
@@ -34,7 +35,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         };
         let mut text = LogText::default();
         event.record(&mut text);
-        self.emitter.log(level, text.message + &text.fields);
+        self.emitter.log_event(level, text.message, &text.fields);
     }
 }
 

@@ -138,9 +138,9 @@ pub struct AirbyteStream {
     pub source_defined_cursor: Option<bool>,
     /// The path of the cursor field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_cursor_field: Option<Vec<&'static str>>,
+    pub default_cursor_field: Option<Vec<String>>,
     /// The paths of the primary key.
-    pub source_defined_primary_key: Vec<Vec<&'static str>>,
+    pub source_defined_primary_key: Vec<Vec<String>>,
     /// Whether a failed read goes on from its last state.
     pub is_resumable: bool,
 }

@@ -253,6 +253,19 @@ impl<'a> RawObject<'a> {
         }
     }
 
+    /// The object without these fields, each given as a raw key with its quotes.
+    pub(crate) fn without(self, raw_keys: &[&str]) -> Self {
+        if !self.fields().any(|(key, _value)| raw_keys.contains(&key)) {
+            return self;
+        }
+        let whole = self.to_json();
+        let whole = RawObject::parse(&whole).expect("an object is written as one");
+        let kept = whole.fields().filter(|(key, _value)| !raw_keys.contains(key));
+        let kept: Vec<String> = kept.map(|(key, value)| [key, ":", value].concat()).collect();
+        let text = ["{", &kept.join(","), "}"].concat();
+        RawObject::parse(&text).expect("it is made of the fields of an object").into_owned()
+    }
+
     /// Keys (with their quotes) and values as they came, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.places.iter().map(|place| (self.part(&place.key), self.part(&place.value)))

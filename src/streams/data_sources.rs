@@ -1,37 +1,41 @@
 //! Data sources: the tables of pages (<https://developers.notion.com/reference/data-source>).
 
-use super::{
-    ObjectKind, RawObject, Schema, Source, SourceStream, StreamSpec,
-    record::{named_values, plain_text},
+use super::{Capability, Context, Cursor, Schema, Source, SourceStream, StateFormat, StreamSpec};
+use crate::{
+    record::{RawObject, named_values, plain_text},
+    workspace::ObjectKind,
 };
-use crate::engine::StateForm;
 
 /// The stream of data sources.
-pub(super) struct DataSources;
+#[derive(Debug)]
+pub(super) struct DataSources(StreamSpec);
 
-static SPEC: StreamSpec = StreamSpec {
-    name: "data_sources",
-    schema: Schema::new(
-        include_str!("../../schemas/data_sources.json"),
-        include_str!("../../schemas/fields/data_sources.json"),
-    ),
-    primary_key: "id",
-    cursor_field: Some("last_edited_time"),
-    state_form: StateForm::Single,
-    capability: "Read content",
-};
+impl DataSources {
+    pub(super) fn new() -> Self {
+        Self(StreamSpec {
+            name: "data_sources".into(),
+            schema: Schema::new(
+                include_str!("../../schemas/data_sources.json"),
+                include_str!("../../schemas/fields/data_sources.json"),
+            ),
+            primary_key: "id".into(),
+            cursor: Some(Cursor { field: "last_edited_time".into(), format: StateFormat::Flat }),
+            capability: Capability::ReadContent,
+        })
+    }
+}
 
 impl SourceStream for DataSources {
-    fn spec(&self) -> &'static StreamSpec {
-        &SPEC
+    fn spec(&self) -> &StreamSpec {
+        &self.0
     }
 
     fn source(&self) -> Source {
-        Source::Enumeration(ObjectKind::DataSource)
+        Source::Objects(ObjectKind::DataSource)
     }
 
     /// Adds `name`, and `properties` becomes an array.
-    fn transform(&self, data_source: &mut RawObject<'_>) {
+    fn transform(&self, data_source: &mut RawObject<'_>, _context: &Context<'_>) {
         let name = data_source.get("title").and_then(plain_text);
         if let Some(properties) = data_source.object("properties").map(|properties| named_values(&properties))
         {
@@ -51,7 +55,7 @@ mod tests {
             r#"{"id":"d","title":[{"plain_text":"T"},{"plain_text":"wo"}],"properties":{"N":{"id":"title"}}}"#,
         )
         .unwrap();
-        DataSources.transform(&mut object);
+        DataSources::new().transform(&mut object, &Context::default());
         assert_eq!(
             object.to_json(),
             r#"{"id":"d","title":[{"plain_text":"T"},{"plain_text":"wo"}],"properties":[{"name":"N","value":{"id":"title"}}],"name":"Two"}"#
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn a_partial_data_source_passes() {
         let mut object = RawObject::parse(r#"{"id":"d","properties":null}"#).unwrap();
-        DataSources.transform(&mut object);
+        DataSources::new().transform(&mut object, &Context::default());
         assert_eq!(object.to_json(), r#"{"id":"d","properties":null,"name":null}"#);
     }
 }

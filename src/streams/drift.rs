@@ -3,14 +3,15 @@
 //! Records are never changed or dropped for it. Only some are looked at: the first ones of a stream, and then one in
 //! so many: that bounds the cost.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::OnceLock};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess},
 };
 
-use super::record::{AnyKind, AnyKindVisitor};
+use super::{Schema, schema::Shape};
+use crate::record::{AnyKind, AnyKindVisitor};
 
 /// So many records of a stream are all looked at.
 const FIRST: u64 = 50;
@@ -21,65 +22,6 @@ const ONE_IN: u64 = 100;
 /// More unknown paths than this are not told apart.
 const MAX_PATHS: usize = 100;
 
-/// The JSON Schema of a stream's records.
-#[derive(Debug)]
-pub struct Schema {
-    text: &'static str,
-    fields: &'static str,
-    /// What it declares, read when the first record is looked at, and once.
-    shape: OnceLock<Shape<'static>>,
-}
-
-impl Schema {
-    /// The schema with this text, and the names of its fields (`schemas/fields/`): the text is too long to be read at
-    /// each start.
-    pub const fn new(text: &'static str, fields: &'static str) -> Self {
-        Self { text, fields, shape: OnceLock::new() }
-    }
-
-    /// Its text.
-    pub const fn text(&self) -> &'static str {
-        self.text
-    }
-
-    fn shape(&self) -> &Shape<'static> {
-        self.shape.get_or_init(|| {
-            let shape = AnyKind(ReadShape).deserialize(&mut serde_json::Deserializer::from_str(self.fields));
-            shape.expect("they are JSON, as a test shows").unwrap_or_default()
-        })
-    }
-}
-
-/// The fields that a schema declares, by name; none for values that may hold anything.
-#[derive(Debug, Default)]
-struct Shape<'s> {
-    properties: BTreeMap<&'s str, Self>,
-    items: Option<Box<Self>>,
-}
-
-/// Reads a shape: an object of fields, an array with what its items are, or anything else for a value of any kind.
-struct ReadShape;
-
-impl<'de> AnyKindVisitor<'de> for ReadShape {
-    type Value = Shape<'de>;
-
-    fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<Option<Shape<'de>>, M::Error> {
-        let mut properties = BTreeMap::new();
-        while let Some(name) = map.next_key()? {
-            properties.insert(name, map.next_value_seed(AnyKind(Self))?.unwrap_or_default());
-        }
-        Ok(Some(Shape { properties, items: None }))
-    }
-
-    fn array<S: SeqAccess<'de>>(self, mut items: S) -> Result<Option<Shape<'de>>, S::Error> {
-        let mut shape = Shape::default();
-        while let Some(item) = items.next_element_seed(AnyKind(Self))? {
-            shape.items = item.map(Box::new);
-        }
-        Ok(Some(shape))
-    }
-}
-
 /// A field's name.
 #[derive(Deserialize)]
 struct Name<'r>(#[serde(borrow)] Cow<'r, str>);
@@ -87,7 +29,7 @@ struct Name<'r>(#[serde(borrow)] Cow<'r, str>);
 /// Compares the records of one stream with its schema.
 #[derive(Debug)]
 pub struct SchemaDrift {
-    schema: &'static Schema,
+    schema: Schema,
     seen: u64,
     looked_at: u64,
     unknown: BTreeMap<String, u64>,
@@ -95,8 +37,8 @@ pub struct SchemaDrift {
 
 impl SchemaDrift {
     /// Compares with this schema.
-    pub fn new(schema: &'static Schema) -> Self {
-        Self { schema, seen: 0, looked_at: 0, unknown: BTreeMap::new() }
+    pub fn new(schema: &Schema) -> Self {
+        Self { schema: schema.clone(), seen: 0, looked_at: 0, unknown: BTreeMap::new() }
     }
 
     /// Counts a record; says whether it is one to look at.
@@ -159,16 +101,9 @@ impl fmt::Display for Path<'_> {
 
 /// Compares a value with its shape.
 struct Walk<'w> {
-    shape: &'w Shape<'w>,
+    shape: &'w Shape,
     path: &'w Path<'w>,
     found: &'w mut Vec<String>,
-}
-
-impl Shape<'_> {
-    /// Whether a value may hold anything.
-    fn is_open(&self) -> bool {
-        self.properties.is_empty() && self.items.is_none()
-    }
 }
 
 impl<'de> AnyKindVisitor<'de> for Walk<'_> {
@@ -209,11 +144,13 @@ impl<'de> AnyKindVisitor<'de> for Walk<'_> {
 mod tests {
     use super::*;
 
-    static SCHEMA: Schema = Schema::new("{}", r#"{"id":0,"any":0,"to":{"x":0},"list":[{"a":0}]}"#);
+    fn schema() -> Schema {
+        Schema::new("{}", r#"{"id":0,"any":0,"to":{"x":0},"list":[{"a":0}]}"#)
+    }
 
     #[test]
     fn unknown_paths_are_found_once_and_counted() {
-        let mut drift = SchemaDrift::new(&SCHEMA);
+        let mut drift = SchemaDrift::new(&schema());
         let record = r#"{"id":"1","new":{"deep":1},"any":{"k":1},"to":{"x":null,"y":2},"list":[{"a":"b","c":1},{"c":2}]}"#;
         assert_eq!(drift.look_at(record.as_bytes()), ["list[].c", "new", "to.y"]);
         assert_eq!(drift.look_at(record.as_bytes()), Vec::<String>::new());
@@ -222,7 +159,7 @@ mod tests {
 
     #[test]
     fn values_of_other_types_are_no_unknown_paths() {
-        let mut drift = SchemaDrift::new(&SCHEMA);
+        let mut drift = SchemaDrift::new(&schema());
         for record in [
             r#"{"to":null,"list":null}"#,
             r#"{"to":[1],"list":{"a":1}}"#,
@@ -235,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_first_records_and_some_of_the_others_are_looked_at() {
-        let mut drift = SchemaDrift::new(&SCHEMA);
+        let mut drift = SchemaDrift::new(&schema());
         let due = (0..1_200).filter(|_| drift.is_due()).count();
         assert_eq!(due, 50 + 1_100 / 100 + 1);
     }

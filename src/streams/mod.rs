@@ -1,19 +1,19 @@
 //! What to read: one file a stream, and the registry of all of them.
 //!
-//! Streams name their endpoint, key, cursor and the changes to a record. They never sleep, retry or print.
+//! A stream declares its name, key, cursor and source, and changes an object of the API into a record. It never sends,
+//! sleeps, retries or prints, and knows no engine.
 
 mod blocks;
 mod comments;
-mod completion;
 mod data_sources;
 mod drift;
 mod pages;
 mod registry;
+mod schema;
+mod stream;
 mod users;
 
-pub use completion::{Completion, TruncatedValue, complete_page, computed_properties, truncated_values};
-pub use drift::{Schema, SchemaDrift};
-pub use registry::{ObjectKind, PageReader, PageScope, STREAMS, Source, SourceStream, StreamSpec, catalog};
-
-use crate::record;
-pub use crate::record::RawObject;
+pub use drift::SchemaDrift;
+pub use registry::{STREAMS, catalog, stream_named};
+pub use schema::Schema;
+pub use stream::{Capability, Context, Cursor, PageContext, Source, SourceStream, StateFormat, StreamSpec};

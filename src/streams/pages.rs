@@ -3,44 +3,48 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
-    ObjectKind, RawObject, Schema, Source, SourceStream, StreamSpec,
-    record::{named_values, plain_text},
+use super::{Capability, Context, Cursor, Schema, Source, SourceStream, StateFormat, StreamSpec};
+use crate::{
+    record::{RawObject, named_values, plain_text},
+    workspace::ObjectKind,
 };
-use crate::engine::StateForm;
 
 /// The stream of pages.
-pub(super) struct Pages;
+#[derive(Debug)]
+pub(super) struct Pages(StreamSpec);
 
-static SPEC: StreamSpec = StreamSpec {
-    name: "pages",
-    schema: Schema::new(
-        include_str!("../../schemas/pages.json"),
-        include_str!("../../schemas/fields/pages.json"),
-    ),
-    primary_key: "id",
-    cursor_field: Some("last_edited_time"),
-    state_form: StateForm::Single,
-    capability: "Read content",
-};
+impl Pages {
+    pub(super) fn new() -> Self {
+        Self(StreamSpec {
+            name: "pages".into(),
+            schema: Schema::new(
+                include_str!("../../schemas/pages.json"),
+                include_str!("../../schemas/fields/pages.json"),
+            ),
+            primary_key: "id".into(),
+            cursor: Some(Cursor { field: "last_edited_time".into(), format: StateFormat::Flat }),
+            capability: Capability::ReadContent,
+        })
+    }
+}
 
 impl SourceStream for Pages {
-    fn spec(&self) -> &'static StreamSpec {
-        &SPEC
+    fn spec(&self) -> &StreamSpec {
+        &self.0
     }
 
     fn source(&self) -> Source {
-        Source::Enumeration(ObjectKind::Page)
+        Source::Objects(ObjectKind::Page)
     }
 
-    /// Adds `title`, and `properties` becomes an array.
-    fn transform(&self, page: &mut RawObject<'_>) {
+    /// Adds `title`, and `properties` becomes an array, also where there are none.
+    fn transform(&self, page: &mut RawObject<'_>, _context: &Context<'_>) {
         let (mut title, mut values) = (None, None);
         if let Some(properties) = page.object("properties") {
             title = properties.fields().find_map(|(_name, value)| title_of(value));
             values = Some(named_values(&properties));
         }
-        if let Some(values) = values {
+        if let Some(values) = values.or_else(|| page.get("properties").is_none().then(|| "[]".to_owned())) {
             page.set("properties", values);
         }
         page.set_or_null("title", title);
@@ -73,7 +77,7 @@ mod tests {
             r#"{"id":"p","properties":{"A":{"type":"number","number":1},"N":{"type":"title","title":[{"plain_text":"T"}]}}}"#,
         )
         .unwrap();
-        Pages.transform(&mut page);
+        Pages::new().transform(&mut page, &Context::default());
         assert_eq!(
             page.to_json(),
             r#"{"id":"p","properties":[{"name":"A","value":{"type":"number","number":1}},{"name":"N","value":{"type":"title","title":[{"plain_text":"T"}]}}],"title":"T"}"#
@@ -83,7 +87,7 @@ mod tests {
     #[test]
     fn a_partial_page_passes() {
         let mut page = RawObject::parse(r#"{"object":"page","id":"p"}"#).unwrap();
-        Pages.transform(&mut page);
-        assert_eq!(page.to_json(), r#"{"object":"page","id":"p","title":null}"#);
+        Pages::new().transform(&mut page, &Context::default());
+        assert_eq!(page.to_json(), r#"{"object":"page","id":"p","properties":[],"title":null}"#);
     }
 }

@@ -1,26 +1,33 @@
 //! Users: people and bots of the workspace (<https://developers.notion.com/reference/get-users>).
 
-use super::{RawObject, Schema, Source, SourceStream, StreamSpec, record::decode_text};
-use crate::{client::ListRequest, engine::StateForm};
-
-/// The stream of users.
-pub(super) struct Users;
-
-static SPEC: StreamSpec = StreamSpec {
-    name: "users",
-    schema: Schema::new(
-        include_str!("../../schemas/users.json"),
-        include_str!("../../schemas/fields/users.json"),
-    ),
-    primary_key: "id",
-    cursor_field: None,
-    state_form: StateForm::Single,
-    capability: "Read user information",
+use super::{Capability, Context, Schema, Source, SourceStream, StreamSpec};
+use crate::{
+    client::ListRequest,
+    record::{RawObject, decode_text},
 };
 
+/// The stream of users.
+#[derive(Debug)]
+pub(super) struct Users(StreamSpec);
+
+impl Users {
+    pub(super) fn new() -> Self {
+        Self(StreamSpec {
+            name: "users".into(),
+            schema: Schema::new(
+                include_str!("../../schemas/users.json"),
+                include_str!("../../schemas/fields/users.json"),
+            ),
+            primary_key: "id".into(),
+            cursor: None,
+            capability: Capability::ReadUsers,
+        })
+    }
+}
+
 impl SourceStream for Users {
-    fn spec(&self) -> &'static StreamSpec {
-        &SPEC
+    fn spec(&self) -> &StreamSpec {
+        &self.0
     }
 
     fn source(&self) -> Source {
@@ -28,9 +35,13 @@ impl SourceStream for Users {
     }
 
     /// A bot's `owner.<type>` becomes `owner.info`.
-    fn transform(&self, user: &mut RawObject<'_>) {
+    fn transform(&self, user: &mut RawObject<'_>, _context: &Context<'_>) {
         let Some(mut bot) = user.object("bot").map(RawObject::into_owned) else { return };
         let Some(mut owner) = bot.object("owner").map(RawObject::into_owned) else { return };
+        // One that has `info` already is the record that it should become.
+        if owner.get("info").is_some() {
+            return;
+        }
         let Some(kind) = owner.get("type").and_then(decode_text).map(std::borrow::Cow::into_owned) else {
             return;
         };
@@ -46,7 +57,7 @@ mod tests {
 
     fn transformed(user: &str) -> String {
         let mut user = RawObject::parse(user).unwrap();
-        Users.transform(&mut user);
+        Users::new().transform(&mut user, &Context::default());
         user.to_json()
     }
 
@@ -69,6 +80,9 @@ mod tests {
             r#"{"bot":{}}"#,
             r#"{"bot":null}"#,
             r#"{"bot":{"owner":{"type":null}}}"#,
+            r#"{"bot":{"owner":false}}"#,
+            r#"{"bot":{"owner":{}}}"#,
+            r#"{"bot":{"owner":{"type":"user","user":{},"info":{}}}}"#,
         ] {
             assert_eq!(transformed(user), user);
         }

@@ -35,11 +35,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Part = (&'static str, &'static str, fn(&mut Targets) -> Outcome<()>);
 
 /// The parts of the benchmark.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("small", "full reads of 300 and 3,000 pages, beside the floor", reads::small),
     ("large", "full read of 50,000 pages with 1,000,000 blocks, beside the floor", reads::large),
     ("requests", "requests of a full sync of all streams", promises::requests),
     ("incremental", "requests of an incremental sync of blocks", promises::incremental),
+    ("states", "the sizes of states, and a sync in which nothing is new", promises::states),
     ("budget", "wall time under a request budget", promises::budget),
     ("latency", "requests a second when every answer takes 200 ms", promises::latency),
     ("resume", "pages read again after a kill", promises::resume),
@@ -117,6 +118,7 @@ fn all(targets: &mut Targets) -> Outcome<()> {
     reads::large(targets)?;
     promises::requests(targets)?;
     promises::incremental(targets)?;
+    promises::states(targets)?;
     promises::budget(targets)?;
     promises::latency(targets)?;
     promises::resume(targets)?;

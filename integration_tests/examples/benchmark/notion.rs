@@ -181,7 +181,7 @@ fn obey(notion: &FakeNotion, order: &Value, window: &mut Duration) -> Outcome<Va
     })
 }
 
-/// Edits a text in this many pages; returns what an incremental sync of blocks must ask for.
+/// Edits a text in this many pages; returns how many requests an incremental sync of blocks must send.
 fn edit(workspace: &mut Workspace, pages: u64) -> Value {
     let all = workspace.visible_pages();
     let step = (all.len() / usize::try_from(pages).unwrap_or(1)).max(1);
@@ -190,12 +190,9 @@ fn edit(workspace: &mut Workspace, pages: u64) -> Value {
         workspace.append_text(*page, "paragraph", "Edited.");
         edited.push(*page);
     }
+    // The whole listing, and the trees of the edited pages; neither users nor comments nor cut values.
     let ideal = ideal_requests_for(workspace, &edited);
-    let sources = workspace.visible_data_sources().len();
-    // One search for the pages that are new, one for data sources, and two queries a data source: one for its
-    // archived rows.
-    let delta = edited.len().div_ceil(100) + ideal.search_data_sources + 2 * sources;
-    json!({"trees": ideal.children + ideal.databases, "delta": delta})
+    json!(ideal.total() - ideal.users - ideal.comments - ideal.properties)
 }
 
 /// Adds a page at the head of the walk's order with so many blocks in a flat list, which is read one result page

@@ -55,6 +55,10 @@ pub(crate) struct Run {
     pub(crate) wall_seconds: f64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
+    /// Records of streams that have a cursor.
+    pub(crate) records_with_cursor: u64,
+    /// The bytes of states other than the last of each stream, by all bytes.
+    pub(crate) state_share: f64,
     /// The last state of each stream, as a state file.
     pub(crate) state: Value,
 }
@@ -165,7 +169,7 @@ fn count(stdout: impl Read) -> io::Result<Run> {
     let mut output = BufReader::with_capacity(256 * 1024, stdout);
     let mut run = Run::default();
     let mut states: BTreeMap<String, Value> = BTreeMap::new();
-    let mut line = Vec::new();
+    let (mut line, mut state_bytes, mut last) = (Vec::new(), 0, BTreeMap::new());
     loop {
         line.clear();
         let length = output.read_until(b'\n', &mut line)?;
@@ -176,12 +180,17 @@ fn count(stdout: impl Read) -> io::Result<Run> {
         run.bytes += length as u64;
         if line.starts_with(br#"{"type":"RECORD""#) {
             run.records += 1;
+            run.records_with_cursor +=
+                u64::from(!line.starts_with(br#"{"type":"RECORD","record":{"stream":"users""#));
         } else if line.starts_with(br#"{"type":"STATE""#) {
             let message: Value = serde_json::from_slice(&line)?;
             let name = message.pointer("/state/stream/stream_descriptor/name").and_then(Value::as_str);
+            state_bytes += length;
+            last.extend(name.map(|name| (name.to_owned(), length)));
             states.extend(name.map(|name| (name.to_owned(), message["state"].clone())));
         }
     }
+    run.state_share = (state_bytes - last.values().sum::<usize>()) as f64 / run.bytes.max(1) as f64;
     run.state = Value::Array(states.into_values().collect());
     Ok(run)
 }

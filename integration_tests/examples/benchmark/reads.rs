@@ -47,8 +47,7 @@ impl Costs {
     fn hold(&self, targets: &mut Targets) {
         let Self { pages, .. } = self;
         targets.at_most(&format!("CPU / floor (transport), {pages} pages"), self.cpu_by_floor, 1.5);
-        let most_mib = if *pages > 3_000 { 64.0 } else { 32.0 };
-        targets.at_most(&format!("peak RSS in MiB, {pages} pages"), self.peak_mib, most_mib);
+        targets.at_most(&format!("peak RSS in MiB, {pages} pages"), self.peak_mib, 32.0);
         targets.at_most(&format!("requests / ideal, {pages} pages"), self.requests_by_ideal, 1.02);
         targets.flat(*pages, self.cpu_a_record);
     }

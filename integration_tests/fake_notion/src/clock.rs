@@ -43,6 +43,11 @@ pub(crate) fn millisecond_text(milliseconds: i64) -> String {
     instant(milliseconds).format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string()
 }
 
+/// The time as the header `Date` says it.
+pub(crate) fn header_text(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// Reads an ISO 8601 date or time; without an offset it is UTC.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {

@@ -17,6 +17,7 @@ use crate::{
 pub(crate) fn answer(shared: &Shared, call: &Call) -> Answer {
     let done = match (call.method.as_str(), call.segment(1)) {
         ("POST", "edit") => Some(edit(&mut lock(&shared.workspace))),
+        ("POST", "trash") => trash(&mut lock(&shared.workspace), call),
         ("POST", "fail") => fail(shared, call),
         ("GET", "requests") => Some(requests(shared)),
         ("GET", "counts") => Some(counts(&lock(&shared.workspace))),
@@ -52,6 +53,14 @@ fn edit(workspace: &mut Workspace) -> Value {
         done["comment"] = json!({"id": comment.to_string(), "page_id": page.to_string()});
     }
     done
+}
+
+/// Puts the page or block with the given `id` into the trash.
+fn trash(workspace: &mut Workspace, call: &Call) -> Option<Value> {
+    let id = call.field("id")?.as_str()?.parse().ok()?;
+    workspace.object(id)?;
+    workspace.trash(id);
+    Some(json!({"trashed": id.to_string()}))
 }
 
 fn fail(shared: &Shared, call: &Call) -> Option<Value> {

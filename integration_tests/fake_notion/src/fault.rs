@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{call::Call, ids::Sequence, route::Route};
 
@@ -133,6 +133,12 @@ impl Fault {
         }
     }
 
+    /// An error of the API in an answer with status 200.
+    pub fn error_in_200(status: u16, code: &str, message: &str) -> Self {
+        let error = json!({"object": "error", "status": status, "code": code, "message": message});
+        Self::json(error.to_string())
+    }
+
     /// A body that claims to be gzip and is not.
     pub fn corrupt_gzip() -> Self {
         Self::Raw {
@@ -167,20 +173,76 @@ impl Fault {
     }
 }
 
+/// Which requests of a route a fault is for: every one, unless more is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    answered: usize,
+    times: usize,
+    in_mid_listing: bool,
+}
+
+impl When {
+    /// Every request.
+    pub fn always() -> Self {
+        Self { answered: 0, times: usize::MAX, in_mid_listing: false }
+    }
+
+    /// The request with this number, from 1, and no other.
+    pub fn nth(number: usize) -> Self {
+        Self::always().after(number.saturating_sub(1)).times(1)
+    }
+
+    /// Only requests that send a `start_cursor`: those for a later result page. They alone are counted.
+    pub fn in_mid_listing() -> Self {
+        Self { in_mid_listing: true, ..Self::always() }
+    }
+
+    /// Only after so many others, which are answered.
+    #[must_use]
+    pub fn after(self, answered: usize) -> Self {
+        Self { answered, ..self }
+    }
+
+    /// Only so many of them.
+    #[must_use]
+    pub fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+}
+
 /// The faults that are waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     queued: VecDeque<(Route, Fault)>,
-    lasting: Vec<Lasting>,
+    kept: Vec<Kept>,
     random: Option<Random>,
 }
 
-/// A fault for every request of a route, after some that are answered.
+/// A fault for some or all requests of a route.
 #[derive(Debug)]
-struct Lasting {
+struct Kept {
     route: Route,
     fault: Fault,
-    answered: usize,
+    /// What is left of it.
+    when: When,
+}
+
+impl Kept {
+    /// Counts a request, and says whether it fails.
+    fn takes(&mut self, call: &Call) -> bool {
+        let is_meant = self.when.times > 0
+            && self.route.covers(call.route)
+            && (!self.when.in_mid_listing || call.start_cursor().is_some())
+            && self.fault.applies_to(call);
+        if is_meant && self.when.answered > 0 {
+            self.when.answered -= 1;
+            return false;
+        }
+        if is_meant && self.when.times < usize::MAX {
+            self.when.times -= 1;
+        }
+        is_meant
+    }
 }
 
 #[derive(Debug)]
@@ -195,25 +257,22 @@ impl Faults {
         self.queued.push_back((route, fault));
     }
 
-    pub(crate) fn keep(&mut self, route: Route, answered: usize, fault: Fault) {
-        self.lasting.push(Lasting { route, fault, answered });
+    pub(crate) fn keep(&mut self, route: Route, when: When, fault: Fault) {
+        self.kept.push(Kept { route, fault, when });
     }
 
     pub(crate) fn randomize(&mut self, seed: u64, chance: f64, faults: Vec<Fault>) {
         self.random = Some(Random { sequence: Sequence::new(seed), chance, faults });
     }
 
-    /// The fault for a request: the oldest that waits for its route, else a lasting one, else a random one.
+    /// The fault for a request: the oldest that waits for its route, else a kept one, else a random one.
     pub(crate) fn take(&mut self, call: &Call) -> Option<Fault> {
         let applies = |pattern: Route, fault: &Fault| pattern.covers(call.route) && fault.applies_to(call);
         if let Some(index) = self.queued.iter().position(|(pattern, fault)| applies(*pattern, fault)) {
             return self.queued.remove(index).map(|(_, fault)| fault);
         }
-        for lasting in self.lasting.iter_mut().filter(|lasting| applies(lasting.route, &lasting.fault)) {
-            if lasting.answered == 0 {
-                return Some(lasting.fault.clone());
-            }
-            lasting.answered -= 1;
+        if let Some(kept) = self.kept.iter_mut().find_map(|kept| kept.takes(call).then_some(kept)) {
+            return Some(kept.fault.clone());
         }
         let random = self.random.as_mut().filter(|random| !random.faults.is_empty())?;
         if !random.sequence.happens(random.chance) {
@@ -227,8 +286,8 @@ impl Faults {
     pub(crate) fn may_duplicate(&self) -> bool {
         let random = self.random.iter().flat_map(|random| &random.faults);
         let waiting = self.queued.iter().map(|(_, fault)| fault);
-        let lasting = self.lasting.iter().map(|lasting| &lasting.fault);
-        waiting.chain(lasting).chain(random).any(|fault| matches!(fault, Fault::DuplicateResults))
+        let kept = self.kept.iter().map(|kept| &kept.fault);
+        waiting.chain(kept).chain(random).any(|fault| matches!(fault, Fault::DuplicateResults))
     }
 
     pub(crate) fn waiting(&self) -> usize {

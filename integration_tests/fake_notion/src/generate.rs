@@ -2,9 +2,10 @@
 
 mod edits;
 mod extras;
+mod rare_edits;
 
 use chrono::{DateTime, TimeDelta, Utc};
-pub use edits::{EditDone, random_edit, random_extra_edit};
+pub use edits::{EditDone, random_any_edit, random_edit, random_extra_edit};
 pub use extras::Extras;
 use serde_json::json;
 use uuid::Uuid;
@@ -41,6 +42,8 @@ pub struct GenerateOptions {
     pub oldest_days: u32,
     /// The end of the time that edits are spread over; `None` is the present.
     pub now: Option<DateTime<Utc>>,
+    /// Whether ids have the form of Notion's newer ones.
+    pub new_ids: bool,
     /// What only some workspaces have.
     pub extras: Extras,
 }
@@ -58,6 +61,7 @@ impl Default for GenerateOptions {
             users: 5,
             oldest_days: 365,
             now: None,
+            new_ids: true,
             extras: Extras::default(),
         }
     }
@@ -65,7 +69,11 @@ impl Default for GenerateOptions {
 
 /// Builds a workspace in which search lists everything.
 pub fn generated_workspace(options: GenerateOptions) -> Workspace {
-    let mut workspace = Workspace::with_seed(options.seed);
+    let mut workspace = if options.new_ids {
+        Workspace::with_new_ids(options.seed)
+    } else {
+        Workspace::with_seed(options.seed)
+    };
     let mut random = Sequence::new(options.seed ^ 0x5eed);
     // Numbers of their own, so that everything else stays as it is.
     let mut random_of_extras = Sequence::new(options.seed ^ 0x00e8_74a5);

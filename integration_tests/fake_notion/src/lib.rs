@@ -20,6 +20,7 @@ mod control;
 mod delivery;
 mod endpoints;
 mod fault;
+mod forms;
 pub mod generate;
 pub mod ideal;
 mod ids;
@@ -33,10 +34,13 @@ mod server;
 pub mod settings;
 pub mod workspace;
 
-pub use fault::Fault;
-pub use ideal::{IdealRequests, ideal_requests, ideal_requests_for};
+pub use fault::{Fault, When};
+pub use ideal::{IdealRequests, ideal_requests, ideal_requests_for, ideal_requests_since};
 pub use request_log::LoggedRequest;
 pub use route::Route;
 pub use server::FakeNotion;
 pub use settings::{Capabilities, CursorLifetime, CursorMeaning, RateLimit, Settings, SyncedCopies};
-pub use workspace::{BlockInfo, CommentInfo, LinkedDatabase, PageInfo, Placement, Workspace};
+pub use workspace::{
+    BlockInfo, CommentInfo, Expected, ExpectedBlock, ExpectedComment, ExpectedObject, Home, LinkedDatabase,
+    PageInfo, Placement, Workspace,
+};

@@ -18,11 +18,13 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     answer::{Answer, Refusal},
     call::Call,
+    clock,
     connection::Breaker,
     control,
     delivery::{Delivery, respond},
     endpoints::{self, Context, CursorBook, Tokens},
     fault::{Fault, Faults},
+    forms,
     rate_limit::Budget,
     request_log::LoggedRequest,
     route::Route,
@@ -105,7 +107,7 @@ pub(crate) async fn handle(
         Some(Fault::Slow(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }
-    let answer = match held {
+    let mut answer = match held {
         Some(refusal) => Answer::refusal(refusal, lock(&shared.session).new_request_id()),
         None => shared.answer(&mut call, fault.as_ref()),
     };
@@ -118,6 +120,10 @@ pub(crate) async fn handle(
         Some(Fault::SlowBody { chunk_delay }) => Delivery::Slow(chunk_delay),
         _ => Delivery::Whole,
     };
+    let has_date = answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("date"));
+    if let Some(time) = lock(&shared.workspace).own_time().filter(|_| !has_date) {
+        answer.headers.push(("date".to_owned(), clock::header_text(time)));
+    }
     let raw = matches!(fault, Some(Fault::Raw { .. }));
     let accepts_gzip = call.header("accept-encoding").is_some_and(|value| value.contains("gzip"));
     respond(answer, gzip && accepts_gzip && !raw, delivery)
@@ -218,7 +224,11 @@ impl Session {
             call.set_start_cursor(None);
         }
         let Self { cursors, tokens, .. } = self;
-        let text = endpoints::answer(&mut Context { call, workspace, cursors, tokens })?;
+        let mut text = endpoints::answer(&mut Context { call, workspace, cursors, tokens })?;
+        if workspace.settings.varies_forms {
+            let answer = serde_json::from_str(&text).expect("endpoints answer with JSON");
+            text = forms::varied(workspace, call.route, call.number, answer).to_string();
+        }
         let distorts = circle.is_some() || keep_results || fault.is_some_and(Fault::is_about_lists);
         if !distorts || !call.route.is_list() {
             return Ok(text);

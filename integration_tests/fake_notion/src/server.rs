@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     connection::{BreakableListener, Breaker},
-    fault::{Fault, Faults},
+    fault::{Fault, Faults, When},
     pipeline::{self, Shared, lock},
     request_log::LoggedRequest,
     route::Route,
@@ -155,7 +155,12 @@ impl FakeNotion {
 
     /// The same after so many requests of the route were answered.
     pub fn fail_after(&self, route: Route, answered: usize, fault: Fault) {
-        lock(&self.shared().faults).keep(route, answered, fault);
+        self.fail_when(route, When::always().after(answered), fault);
+    }
+
+    /// Lets those requests of a route fail, as a refusal in the middle of one object's listing.
+    pub fn fail_when(&self, route: Route, when: When, fault: Fault) {
+        lock(&self.shared().faults).keep(route, when, fault);
     }
 
     /// Lets any request fail with this chance, with one of the faults, the same for the same seed and order.
@@ -185,7 +190,7 @@ impl FakeNotion {
         lock(&self.shared().hooks).clear();
     }
 
-    /// Offers `/__control/` endpoints for scripts: `POST edit`, `POST fail`, `GET requests`, `GET counts`.
+    /// Offers `/__control/` endpoints for scripts: `POST edit`, `POST trash`, `POST fail`, `GET requests`, `GET counts`.
     ///
     /// They need no token, are not logged, and neither fail nor wait. `edit` edits one block's text and adds
     /// one row, one page and one comment; `fail` takes `{"route": "search", "status": 500, "times": 1}`.

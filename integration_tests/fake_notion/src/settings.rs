@@ -24,6 +24,8 @@ pub struct Settings {
     pub search_lag: Duration,
     /// The most results that one search lists.
     pub search_result_cap: usize,
+    /// After so many results the `start_cursor` of a search is refused, always; `None` is no such limit.
+    pub search_position_limit: Option<usize>,
     /// The most results that one data source query lists.
     pub query_result_cap: usize,
     /// What a `start_cursor` of a search or query stands for.
@@ -38,6 +40,10 @@ pub struct Settings {
     pub search_lists_trashed_data_sources: bool,
     /// Whether search lists archived rows; archived pages elsewhere are always listed.
     pub search_lists_archived_rows: bool,
+    /// Whether search, queries, trees and an object's own id answer the same thing in different forms: the order of
+    /// keys, `archived`, the domain of `url`, signatures and expiry of file addresses, what is said of users,
+    /// `request_id` and `developer_survey`.
+    pub varies_forms: bool,
     /// The client id and secret that the token endpoint accepts.
     pub oauth_client: (String, String),
 }
@@ -54,6 +60,7 @@ impl Default for Settings {
             times_out_above: None,
             search_lag: Duration::ZERO,
             search_result_cap: 10_000,
+            search_position_limit: None,
             query_result_cap: 10_000,
             cursor_meaning: CursorMeaning::LastResult,
             cursor_lifetime: CursorLifetime::Unlimited,
@@ -61,6 +68,7 @@ impl Default for Settings {
             synced_copies: SyncedCopies::NotFound,
             search_lists_trashed_data_sources: true,
             search_lists_archived_rows: false,
+            varies_forms: false,
             oauth_client: ("fake_client_id".to_owned(), "fake_client_secret".to_owned()),
         }
     }
@@ -135,6 +143,6 @@ pub enum SyncedCopies {
     NotFound,
     /// An empty list.
     Empty,
-    /// The children of the original.
+    /// The children of the original, and what stands in them, also where the original itself is not shared.
     Content,
 }

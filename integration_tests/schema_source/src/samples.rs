@@ -23,9 +23,6 @@ fn users() -> Vec<Value> {
     let mut users = people();
     users.push(own_bot(&json!({"type": "workspace", "info": true})));
     users.push(own_bot(&json!({"type": "user", "info": person()})));
-    for user in &mut users {
-        user["request_id"] = json!(ID);
-    }
     users
 }
 
@@ -36,7 +33,7 @@ fn data_sources() -> Vec<Value> {
         "database_parent": {"type": "workspace", "workspace": true}, "is_inline": false, "in_trash": false,
         "archived": false, "created_time": TIME, "last_edited_time": TIME, "created_by": partial_user(),
         "last_edited_by": partial_user(), "icon": null, "cover": null, "url": "https://app.notion.com/p/1",
-        "public_url": null, "request_id": ID, "developer_survey": "https://example.com/survey",
+        "public_url": null, "database_type": "tasks", "_ab_cdc_deleted_at": null,
     });
     let properties = definitions().into_iter().map(|value| json!([{"name": "Property", "value": value}]));
     let mut records = with_each(&data_source, "properties", properties.collect());
@@ -54,7 +51,7 @@ fn pages() -> Vec<Value> {
         "is_archived": false, "is_locked": false, "created_time": TIME, "last_edited_time": TIME,
         "created_by": partial_user(), "last_edited_by": partial_user(), "icon": null, "cover": null,
         "parent": {"type": "workspace", "workspace": true}, "url": "https://app.notion.com/p/1",
-        "public_url": "https://example.notion.site/1", "request_id": ID,
+        "public_url": "https://example.notion.site/1", "_ab_cdc_deleted_at": TIME,
     });
     let values = property_values().into_iter().chain(rollups()).map(|mut value| {
         value["id"] = json!("%3FB%3AW");
@@ -73,7 +70,7 @@ fn blocks() -> Vec<Value> {
         "object": "block", "id": ID, "page_id": ID, "depth": 1, "plain_text": "text", "has_children": false,
         "parent": {"type": "page_id", "page_id": ID, "sequence_number": 0}, "in_trash": false,
         "archived": false, "created_time": TIME, "last_edited_time": TIME, "created_by": partial_user(),
-        "last_edited_by": partial_user(), "request_id": ID,
+        "last_edited_by": partial_user(), "page_last_edited_time": TIME, "page_read_at": TIME,
     });
     let mut records: Vec<Value> = block_payloads()
         .into_iter()
@@ -95,7 +92,8 @@ fn comments() -> Vec<Value> {
     let comment = json!({
         "object": "comment", "id": ID, "page_id": ID, "discussion_id": ID, "created_time": TIME,
         "last_edited_time": TIME, "created_by": partial_user(), "rich_text": rich_text(), "plain_text": "text",
-        "parent": {"type": "page_id", "page_id": ID}, "request_id": ID,
+        "parent": {"type": "page_id", "page_id": ID}, "page_last_edited_time": TIME, "page_read_at": TIME,
+        "original_content_deleted": true, "has_pending_attachments": false,
         "display_name": {"type": "integration", "resolved_name": "Bot"},
         "attachments": attachments,
     });

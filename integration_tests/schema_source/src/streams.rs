@@ -33,7 +33,6 @@ fn users() -> Value {
             bot(owner_info().about("The user who owns the bot, or true when the workspace does."))
                 .about("What is known of a bot; empty for the bots of others."),
         ),
-        ("request_id", request_id()),
     ])
 }
 
@@ -62,8 +61,11 @@ fn data_sources() -> Value {
         ),
         ("created_by", user().about("Who created the data source.")),
         ("last_edited_by", user().about("Who last edited the data source.")),
-        ("developer_survey", text().about("A link to a survey that the API sends to developers at times.")),
-        ("request_id", request_id()),
+        (
+            "database_type",
+            text().about("What Notion uses the database for, as tasks or wiki, if for anything."),
+        ),
+        ("_ab_cdc_deleted_at", deleted_at()),
     ])
 }
 
@@ -86,14 +88,17 @@ fn pages() -> Value {
         ("last_edited_time", timestamp().about("When the page was last edited, to the minute.")),
         ("created_by", user().about("Who created the page.")),
         ("last_edited_by", user().about("Who last edited the page.")),
-        ("request_id", request_id()),
+        ("_ab_cdc_deleted_at", deleted_at()),
     ])
 }
 
 fn blocks() -> Value {
     let position = integer().about("Position among the blocks of the same parent, from 0.");
     let common = stream([
-        ("object", text().about("Kind of object, always block.")),
+        (
+            "object",
+            text().about("Kind of object, block; page for the marker of a page that has no blocks any more."),
+        ),
         ("id", text().about("Identifier of the block.")),
         ("page_id", text().about("Identifier of the page that the block was read from.")),
         (
@@ -101,7 +106,10 @@ fn blocks() -> Value {
             extended(parent(), [("sequence_number", position)])
                 .about("The page or block that directly holds the block."),
         ),
-        ("depth", integer().about("How deep the block lies in its page; 1 is directly in the page.")),
+        (
+            "depth",
+            integer().about("How deep the block lies in its page; 1 is directly in the page, 0 a marker."),
+        ),
         ("type", text().about("Type of the block; it names the field that holds the payload.")),
         ("plain_text", text().about("Text of the block without formatting.")),
         ("has_children", boolean().about("Whether the block holds other blocks.")),
@@ -111,7 +119,8 @@ fn blocks() -> Value {
         ("last_edited_time", timestamp().about("When the block was last edited, to the minute.")),
         ("created_by", user().about("Who created the block.")),
         ("last_edited_by", user().about("Who last edited the block.")),
-        ("request_id", request_id()),
+        ("page_last_edited_time", page_last_edited_time()),
+        ("page_read_at", page_read_at()),
     ]);
     with_payloads(common)
 }
@@ -122,7 +131,12 @@ fn comments() -> Value {
         ("file", hosted_file()),
     ]);
     stream([
-        ("object", text().about("Kind of object, always comment.")),
+        (
+            "object",
+            text().about(
+                "Kind of object, comment; page for the marker of a page that has no comments any more.",
+            ),
+        ),
         ("id", text().about("Identifier of the comment.")),
         ("page_id", text().about("Identifier of the page that the comment was read from.")),
         ("parent", parent().about("The page or block that the comment is about.")),
@@ -139,13 +153,31 @@ fn comments() -> Value {
         ("last_edited_time", timestamp().about("When the comment was last edited, to the minute.")),
         ("created_by", user().about("Who wrote the comment.")),
         (
-            "page_last_edited_time",
-            timestamp().about("Not filled; declared because Airbyte's connector declares it."),
+            "original_content_deleted",
+            boolean().about("Whether the block that the comment is about was deleted."),
         ),
-        ("request_id", request_id()),
+        (
+            "has_pending_attachments",
+            boolean().about("Whether files of the comment are still being uploaded."),
+        ),
+        ("page_last_edited_time", page_last_edited_time()),
+        ("page_read_at", page_read_at()),
     ])
 }
 
-fn request_id() -> Value {
-    text().about("Identifier of the API request, on objects that were retrieved one by one.")
+/// When an object was found to be gone; destinations delete or mark its row.
+fn deleted_at() -> Value {
+    timestamp().about("When the sync found it to be in the trash, deleted or no longer shared; else null.")
+}
+
+/// When the page around a record was read.
+fn page_read_at() -> Value {
+    timestamp()
+        .about("When the page was read that it was found in; what is current has the latest of its page.")
+}
+
+/// The time of the page around a record.
+fn page_last_edited_time() -> Value {
+    timestamp()
+        .about("When the page that it was found in was last edited, to the minute, as of that reading.")
 }

@@ -70,6 +70,13 @@ impl Context<'_> {
         })
     }
 
+    /// Refuses what was locked on purpose.
+    pub(super) fn refuse_locked(&self, id: Uuid) -> Result<(), Refusal> {
+        self.workspace
+            .lock_of(id)
+            .map_or(Ok(()), |lock| Err(Refusal::new(lock.status, &lock.code, lock.message.clone())))
+    }
+
     /// Passes a visible object of the kind, and refuses everything else.
     pub(super) fn require(&self, id: Uuid, kind: Kind) -> Result<(), Refusal> {
         let found =
@@ -83,8 +90,8 @@ impl Context<'_> {
                 "Provided ID {id} is a page, not a database. Use the retrieve page API instead."
             ))),
             (Kind::Page, _) => Err(not_found(self.workspace, "page", id)),
-            (Kind::Database, _) => Err(not_found(self.workspace, "database", id)),
-            (Kind::DataSource, _) => Err(not_found(self.workspace, "data_source", id)),
+            // Of a data source, too, Notion says that it could not find the database.
+            (Kind::Database | Kind::DataSource, _) => Err(not_found(self.workspace, "database", id)),
             (Kind::Block, _) => Err(not_found(self.workspace, "block", id)),
         }
     }

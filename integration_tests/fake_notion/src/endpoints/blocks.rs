@@ -20,14 +20,17 @@ pub(super) fn block(context: &mut Context<'_>) -> Result<String, Refusal> {
 
 pub(super) fn children(context: &mut Context<'_>) -> Result<String, Refusal> {
     let id = context.path_id("block_id")?;
-    visible_block(context, id)?;
-    if let Some(lock) = context.workspace.lock_of(id) {
-        return Err(Refusal::new(lock.status, &lock.code, lock.message.clone()));
+    if !context.workspace.is_shown_through_copy(id) {
+        visible_block(context, id)?;
     }
-    if context.workspace.reach(id).is_some_and(|reach| reach.trashed) {
-        return Err(Refusal::invalid("Can't list children of a block that is archived."));
-    }
+    context.refuse_locked(id)?;
     let node = context.workspace.node(id).expect("the block was found");
+    if context.workspace.is_in_trash(id) {
+        return Err(match node.kind {
+            Kind::Page => not_found(context.workspace, "block", id),
+            _ => Refusal::invalid("Can't list children of a block that is archived."),
+        });
+    }
     let kind = context.workspace.block_type(node);
     if node.kind == Kind::Block && matches!(kind, "unsupported" | "ai_block") {
         return Err(Refusal::invalid(format!("Block type {kind} is not supported via the API.")));
@@ -37,7 +40,9 @@ pub(super) fn children(context: &mut Context<'_>) -> Result<String, Refusal> {
         Some(original) => match context.workspace.settings.synced_copies {
             SyncedCopies::NotFound => return Err(not_found(context.workspace, "block", id)),
             SyncedCopies::Empty => None,
-            SyncedCopies::Content => Some(original).filter(|&original| context.workspace.is_live(original)),
+            SyncedCopies::Content => {
+                Some(original).filter(|&original| !context.workspace.is_in_trash(original))
+            }
         },
     };
     list_children(context, source)
@@ -90,9 +95,10 @@ pub(super) fn comments(context: &mut Context<'_>) -> Result<String, Refusal> {
         ))
     })?;
     visible_block(context, id)?;
-    let comments = context.workspace.comments_on(id).to_vec();
-    context.slice(&comments, "comment", |context, comment, out| {
-        context.workspace.write_comment(id, comment, out);
+    let shown = context.workspace.comments_shown(id).into_iter();
+    let comments: Vec<_> = shown.map(|(parent, comment)| (parent, comment.clone())).collect();
+    context.slice(&comments, "comment", |context, (parent, comment), out| {
+        context.workspace.write_comment(id, *parent, comment, out);
     })
 }
 

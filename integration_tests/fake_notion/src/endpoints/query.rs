@@ -25,6 +25,7 @@ enum Filter {
 pub(super) fn query(context: &mut Context<'_>) -> Result<String, Refusal> {
     let id = context.path_id("data_source_id")?;
     context.require(id, Kind::DataSource)?;
+    context.refuse_locked(id)?;
     let filter = context.call.field("filter").map(parse_filter).transpose()?;
     let sorts = parse_sorts(context.call.field("sorts"))?;
     let archived = context.call.field("is_archived").and_then(Value::as_bool).unwrap_or(false);

@@ -21,6 +21,12 @@ struct Terms {
 pub(super) fn search(context: &mut Context<'_>) -> Result<String, Refusal> {
     let terms = terms(context)?;
     let wanted = context.wanted()?;
+    let limit = context.workspace.settings.search_position_limit;
+    if let Some(cursor) =
+        context.call.start_cursor().filter(|_| limit.is_some_and(|limit| wanted.served >= limit))
+    {
+        return Err(Refusal::invalid_cursor(cursor));
+    }
     let cap = context.workspace.settings.search_result_cap;
     let entries = context.workspace.search_entries();
     let found = |entry: &&SearchEntry| matches(context, &terms, entry);

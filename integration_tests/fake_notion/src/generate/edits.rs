@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{BRANCHES, extras, words};
+use super::{BRANCHES, extras, rare_edits::try_rare_edit, words};
 use crate::{
     ids::Sequence,
     workspace::{BlockInfo, Workspace},
@@ -45,14 +45,67 @@ pub enum EditDone {
     Restored {
         id: Uuid,
     },
+    /// Gone for good: nothing knows it any more.
+    Purged {
+        id: Uuid,
+    },
     Archived {
         page: Uuid,
     },
-    Unshared {
+    Unarchived {
         page: Uuid,
     },
+    Unshared {
+        id: Uuid,
+    },
+    Shared {
+        id: Uuid,
+    },
+    /// Elsewhere, with its old time.
     Moved {
         page: Uuid,
+    },
+    MovedAndEdited {
+        page: Uuid,
+    },
+    RowMoved {
+        row: Uuid,
+    },
+    DatabaseMoved {
+        database: Uuid,
+    },
+    /// The value of a formula or rollup changed, and no time did.
+    Computed {
+        page: Uuid,
+    },
+    /// A block came before others.
+    BlockInserted {
+        block: Uuid,
+    },
+    /// Elsewhere, with its old time.
+    BlockMoved {
+        block: Uuid,
+    },
+    /// The page has no blocks any more but those that lead to pages and databases.
+    Emptied {
+        page: Uuid,
+    },
+    CommentEdited {
+        comment: Uuid,
+    },
+    Resolved {
+        comment: Uuid,
+    },
+    /// A resolved comment came back, with its old time.
+    Reopened {
+        comment: Uuid,
+    },
+    /// No comment is left on the page and its blocks.
+    CommentsResolved {
+        page: Uuid,
+    },
+    Renamed {
+        data_source: Uuid,
     },
     /// There was nothing to apply the drawn edit to.
     Nothing,
@@ -70,6 +123,18 @@ pub fn random_extra_edit(workspace: &mut Workspace, seed: u64) -> EditDone {
     try_extra_edit(workspace, &mut random).unwrap_or(EditDone::Nothing)
 }
 
+/// Does one edit of any kind: those of [`random_edit`] and [`random_extra_edit`], and as often those that come without
+/// a later time, or bring back what was gone. Nothing that holds more than a quarter of all pages is unshared or deleted.
+pub fn random_any_edit(workspace: &mut Workspace, seed: u64) -> EditDone {
+    let mut random = Sequence::new(seed);
+    let mut try_any = |_attempt| match random.below(4) {
+        0 => try_edit(workspace, &mut random),
+        1 => try_extra_edit(workspace, &mut random),
+        _ => try_rare_edit(workspace, &mut random),
+    };
+    (0..4).find_map(&mut try_any).unwrap_or(EditDone::Nothing)
+}
+
 fn try_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<EditDone> {
     let text = words(random);
     let page = some_page(workspace, random)?;
@@ -85,8 +150,7 @@ fn try_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<EditDone
         }
         3 => EditDone::PageAdded { page: workspace.add_page(page, &text) },
         4 => {
-            let data_sources = workspace.visible_data_sources();
-            let (data_source, _) = *data_sources.get(random.below(data_sources.len()))?;
+            let data_source = some_data_source(workspace, random)?;
             let now = workspace.now();
             EditDone::RowAdded { row: workspace.add_row(data_source, &text, now) }
         }
@@ -102,8 +166,7 @@ fn try_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<EditDone
             EditDone::Trashed { id }
         }
         10 => {
-            let trashed = workspace.trashed_pages();
-            let id = *trashed.get(random.below(trashed.len()))?;
+            let id = pick(random, &workspace.trashed_pages())?;
             workspace.restore(id);
             EditDone::Restored { id }
         }
@@ -111,10 +174,7 @@ fn try_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<EditDone
             workspace.archive(page);
             EditDone::Archived { page }
         }
-        12 => {
-            workspace.unshare(page);
-            EditDone::Unshared { page }
-        }
+        12 => unshare(workspace, page)?,
         _ => {
             let target = some_page(workspace, random)?;
             // Within its parent it would only change its place, perhaps under the eyes of who is listing from it on.
@@ -173,6 +233,14 @@ fn try_extra_edit(workspace: &mut Workspace, random: &mut Sequence) -> Option<Ed
     })
 }
 
+/// Unshares an object, unless too much would be gone at once: a reader then believes that its connection was removed.
+pub(super) fn unshare(workspace: &mut Workspace, id: Uuid) -> Option<EditDone> {
+    workspace.is_small(id).then(|| {
+        workspace.unshare(id);
+        EditDone::Unshared { id }
+    })
+}
+
 /// Adds a data source to the same database or, in a database of its own, to a wiki.
 fn add_data_source(workspace: &mut Workspace, random: &mut Sequence, data_source: Uuid) -> Uuid {
     let (now, title) = (workspace.now(), words(random));
@@ -191,39 +259,44 @@ fn add_data_source(workspace: &mut Workspace, random: &mut Sequence, data_source
     added
 }
 
-fn some_data_source(workspace: &Workspace, random: &mut Sequence) -> Option<Uuid> {
-    let data_sources = workspace.visible_data_sources();
-    data_sources.get(random.below(data_sources.len())).map(|&(id, _)| id)
+/// One of the items, if there are any.
+pub(super) fn pick<T: Copy>(random: &mut Sequence, items: &[T]) -> Option<T> {
+    items.get(random.below(items.len())).copied()
+}
+
+pub(super) fn some_data_source(workspace: &Workspace, random: &mut Sequence) -> Option<Uuid> {
+    pick(random, &workspace.visible_data_sources()).map(|(id, _)| id)
 }
 
 /// The original or a copy of a synced block.
 fn some_synced_block(workspace: &Workspace, random: &mut Sequence, is_copy: bool) -> Option<Uuid> {
     let is_wanted =
         |block: &BlockInfo| block.kind == "synced_block" && workspace.is_synced_copy(block.id) == is_copy;
-    let blocks: Vec<BlockInfo> = workspace.visible_blocks().into_iter().filter(is_wanted).collect();
-    blocks.get(random.below(blocks.len())).map(|block| block.id)
+    let blocks: Vec<Uuid> =
+        workspace.visible_blocks().into_iter().filter(is_wanted).map(|block| block.id).collect();
+    pick(random, &blocks)
 }
 
 /// A block that holds text below the original of a synced block.
 fn some_block_below(workspace: &Workspace, random: &mut Sequence) -> Option<Uuid> {
     let original = some_synced_block(workspace, random, false)?;
     let is_wanted = |block: &BlockInfo| holds_text(block) && workspace.is_below(block.id, original);
-    let blocks: Vec<BlockInfo> = workspace.visible_blocks().into_iter().filter(is_wanted).collect();
-    blocks.get(random.below(blocks.len())).map(|block| block.id)
+    let blocks: Vec<Uuid> =
+        workspace.visible_blocks().into_iter().filter(is_wanted).map(|block| block.id).collect();
+    pick(random, &blocks)
 }
 
-fn some_page(workspace: &Workspace, random: &mut Sequence) -> Option<Uuid> {
-    let pages = workspace.visible_pages();
-    pages.get(random.below(pages.len())).map(|&(id, _)| id)
+pub(super) fn some_page(workspace: &Workspace, random: &mut Sequence) -> Option<Uuid> {
+    pick(random, &workspace.visible_pages()).map(|(id, _)| id)
 }
 
 /// A block of the page that holds text and could hold more.
-fn some_block(workspace: &Workspace, random: &mut Sequence, page: Uuid) -> Option<Uuid> {
+pub(super) fn some_block(workspace: &Workspace, random: &mut Sequence, page: Uuid) -> Option<Uuid> {
     let blocks: Vec<Uuid> =
         workspace.blocks_of(page).into_iter().filter(holds_text).map(|block| block.id).collect();
-    blocks.get(random.below(blocks.len())).copied()
+    pick(random, &blocks)
 }
 
-fn holds_text(block: &BlockInfo) -> bool {
+pub(super) fn holds_text(block: &BlockInfo) -> bool {
     BRANCHES.contains(&block.kind.as_str()) || block.kind == "paragraph"
 }

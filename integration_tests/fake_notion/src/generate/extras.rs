@@ -125,7 +125,7 @@ pub(super) fn add_copy(workspace: &mut Workspace, random: &mut Sequence, page: U
     let branches: Vec<Uuid> = workspace
         .blocks_of(page)
         .into_iter()
-        .filter(|block| BRANCHES.contains(&block.kind.as_str()) && !workspace.is_below(block.id, original))
+        .filter(|block| BRANCHES.contains(&block.kind.as_str()) && !workspace.would_loop(original, block.id))
         .map(|block| block.id)
         .collect();
     let parent = if random.happens(0.5) { branches.get(random.below(branches.len())) } else { None };

@@ -158,28 +158,25 @@ impl Workspace {
     /// Appends a block to a page or block; the page is edited at that time, too.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the payload with json! in place")]
     pub fn append_block(&mut self, parent: Uuid, kind: &str, payload: Value) -> Uuid {
-        self.append_payload(parent, kind, payload.to_string())
+        self.insert_payload(parent, None, kind, payload.to_string())
     }
 
     /// Appends a block that holds nothing but a text: a paragraph, heading, list item, quote, toggle or to-do.
     pub fn append_text(&mut self, parent: Uuid, kind: &str, text: &str) -> Uuid {
-        // Written by hand, because large workspaces are made of these.
-        let rich_text = rich_text::plain_json(text);
-        let detail = match kind {
-            "paragraph" | "callout" => r#""icon":null,"#,
-            "to_do" => r#""checked":false,"#,
-            kind if kind.starts_with("heading_") => r#""is_toggleable":false,"#,
-            _ => "",
-        };
-        self.append_payload(parent, kind, format!(r#"{{"rich_text":{rich_text},{detail}"color":"default"}}"#))
+        self.insert_payload(parent, None, kind, text_payload(kind, text))
     }
 
-    fn append_payload(&mut self, parent: Uuid, kind: &str, payload: String) -> Uuid {
+    /// Inserts such a block at a position among the children that are there already, those that nobody sees included.
+    pub fn insert_text(&mut self, parent: Uuid, position: usize, kind: &str, text: &str) -> Uuid {
+        self.insert_payload(parent, Some(position), kind, text_payload(kind, text))
+    }
+
+    fn insert_payload(&mut self, parent: Uuid, position: Option<usize>, kind: &str, payload: String) -> Uuid {
         let parent = self.parent_with_id(parent);
         let mut node = Node::new(Kind::Block, parent, self.building_time());
         node.block_type = self.block_type_index(kind);
         node.text = payload.into();
-        self.insert(node)
+        self.insert_at(node, position)
     }
 
     /// Sets what `has_children` says, whatever the block holds.
@@ -189,7 +186,7 @@ impl Workspace {
 
     /// Adds a comment, in a discussion of its own, to a page or block; moves no time.
     pub fn add_comment(&mut self, parent: Uuid, text: &str) -> Uuid {
-        let discussion = self.ids.id();
+        let discussion = self.object_id(self.building_time());
         self.add_reply(parent, discussion, rich_text::plain(text), None)
     }
 
@@ -202,7 +199,8 @@ impl Workspace {
         text: Value,
         attachments: Option<Value>,
     ) -> Uuid {
-        let (id, time) = (self.ids.id(), self.building_time());
+        let time = self.building_time();
+        let id = self.object_id(time);
         let comment = Comment {
             id,
             discussion,
@@ -212,8 +210,9 @@ impl Workspace {
             text: text.to_string().into(),
             attachments: attachments.map(|value| value.to_string().into()),
             raw: false,
+            resolved: false,
         };
-        self.comments.entry(parent).or_default().push(comment);
+        self.comments_mut(parent).push(comment);
         id
     }
 
@@ -242,7 +241,7 @@ impl Workspace {
         self.insert(node)
     }
 
-    fn empty_row(&self, data_source: Uuid, title: &str) -> Value {
+    pub(super) fn empty_row(&self, data_source: Uuid, title: &str) -> Value {
         let mut properties = Map::new();
         let Some(node) = self.nodes.get(&data_source) else {
             return json!({"Name": title_value(title)});
@@ -282,10 +281,14 @@ impl Workspace {
     }
 
     /// Puts a new node with a new id into the tree; its page is edited at the node's time, too.
-    fn insert(&mut self, mut node: Node) -> Uuid {
-        let id = self.ids.id();
+    fn insert(&mut self, node: Node) -> Uuid {
+        self.insert_at(node, None)
+    }
+
+    fn insert_at(&mut self, mut node: Node, position: Option<usize>) -> Uuid {
+        let id = self.object_id(node.created);
         node.author = self.some_author();
-        self.adopt(id, node, None);
+        self.adopt(id, node, position);
         id
     }
 
@@ -309,11 +312,23 @@ impl Workspace {
     }
 
     /// The id of a property, as short and as percent-encoded as the API's.
-    pub(super) fn property_id(name: &str) -> String {
+    pub(crate) fn property_id(name: &str) -> String {
         let hash = name.bytes().fold(0, |hash, byte| crate::ids::mix(hash ^ u64::from(byte)));
         let letter = |shift: u64| char::from(b'a' + u8::try_from((hash >> shift) % 26).expect("below 26"));
         format!("{}{}%3A{}", letter(0), letter(8), letter(16))
     }
+}
+
+/// The payload of a block that holds nothing but a text; written by hand, because large workspaces are made of these.
+fn text_payload(kind: &str, text: &str) -> String {
+    let rich_text = rich_text::plain_json(text);
+    let detail = match kind {
+        "paragraph" | "callout" => r#""icon":null,"#,
+        "to_do" => r#""checked":false,"#,
+        kind if kind.starts_with("heading_") => r#""is_toggleable":false,"#,
+        _ => "",
+    };
+    format!(r#"{{"rich_text":{rich_text},{detail}"color":"default"}}"#)
 }
 
 /// A title value with this text.

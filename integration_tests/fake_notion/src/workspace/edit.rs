@@ -50,23 +50,6 @@ impl Workspace {
         self.known_mut(block).text = payload.to_string().into();
     }
 
-    /// Replaces a comment's text; only the comment's own time moves.
-    pub fn edit_comment(&mut self, comment: Uuid, text: &str) {
-        let now = self.now_ms();
-        if let Some(found) = self.comments.values_mut().flatten().find(|known| known.id == comment) {
-            found.text = rich_text::plain(text).to_string().into();
-            found.edited = now;
-            found.raw = false;
-        }
-    }
-
-    /// Removes a comment, as resolving its discussion does.
-    pub fn resolve_comment(&mut self, comment: Uuid) {
-        for comments in self.comments.values_mut() {
-            comments.retain(|known| known.id != comment);
-        }
-    }
-
     /// Sets a property of a page; a missing `id` is taken from the value that was there, or made up.
     ///
     /// `value` is `{"type": kind, kind: ...}`. Long values are kept whole and cut only in answers.
@@ -160,28 +143,18 @@ impl Workspace {
         self.mark(id, |node| node.hidden_from_search = false);
     }
 
-    /// Moves a page below another page or block, or to the top; both parent pages are thereby edited.
-    pub fn move_page(&mut self, page: Uuid, new_parent: Option<Uuid>) {
-        self.stamp_parent(page);
-        if let Some(old) = self.known(page).parent.id().and_then(|id| self.nodes.get_mut(&id)) {
-            old.children.retain(|&child| child != page);
-        }
-        let parent = new_parent.map_or(Parent::Workspace, |id| self.parent_with_id(id));
-        self.known_mut(page).parent = parent;
-        if let Some(new) = new_parent.and_then(|id| self.nodes.get_mut(&id)) {
-            new.children.push(page);
-        }
-        self.stamp_parent(page);
-        self.changed();
-    }
-
     /// Makes every listing of an object's children fail for good.
     pub fn lock_block_children(&mut self, id: Uuid, status: u16, code: &str, message: &str) {
         self.locks.insert(id, Lock { status, code: code.to_owned(), message: message.to_owned() });
     }
 
-    /// Undoes [`Self::lock_block_children`].
-    pub fn unlock_block_children(&mut self, id: Uuid) {
+    /// Makes every query of a data source fail for good.
+    pub fn lock_queries(&mut self, data_source: Uuid, status: u16, code: &str, message: &str) {
+        self.lock_block_children(data_source, status, code, message);
+    }
+
+    /// Undoes [`Self::lock_block_children`] and [`Self::lock_queries`].
+    pub fn unlock(&mut self, id: Uuid) {
         self.locks.remove(&id);
     }
 
@@ -194,7 +167,7 @@ impl Workspace {
         }
     }
 
-    fn stamp_parent(&mut self, id: Uuid) {
+    pub(super) fn stamp_parent(&mut self, id: Uuid) {
         let now = self.now_ms();
         if let Parent::Page(parent) | Parent::Block(parent) = self.known(id).parent {
             self.move_page_time(parent, now);

@@ -103,7 +103,7 @@ impl Workspace {
         edit.at = at;
     }
 
-    pub(super) fn search_entry(&self, id: Uuid) -> Option<SearchEntry> {
+    pub(crate) fn search_entry(&self, id: Uuid) -> Option<SearchEntry> {
         let node = self.nodes.get(&id)?;
         let archived_row = node.archived && Self::data_source_of(node).is_some();
         if node.hidden_from_search || (archived_row && !self.settings.search_lists_archived_rows) {
@@ -131,7 +131,7 @@ impl Workspace {
     }
 
     /// The visible rows of a data source that are not in the trash; in a wiki, data sources too.
-    pub(super) fn unsorted_rows(&self, data_source: Uuid) -> Vec<RowEntry> {
+    pub(crate) fn unsorted_rows(&self, data_source: Uuid) -> Vec<RowEntry> {
         if !self.is_live(data_source) {
             return Vec::new();
         }

@@ -4,18 +4,22 @@
 //! Times are milliseconds since the epoch and are rounded down to the minute when shown.
 
 mod build;
+mod comments;
 mod edit;
+mod expected;
 mod index;
 mod node;
 mod oracle;
+mod places;
 mod raw;
 mod render;
 mod tree;
 mod truncate;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+pub use expected::{Expected, ExpectedBlock, ExpectedComment, ExpectedObject, Home};
 pub(crate) use index::{RowEntry, SearchEntry, SortKey};
 pub use node::LinkedDatabase;
 pub(crate) use node::{Kind, Node, Parent};
@@ -25,7 +29,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    ids::Sequence,
+    ids::{Sequence, newer_form},
     settings::Settings,
     workspace::{
         index::{RecentEdit, RowIndexes, SearchIndex},
@@ -39,7 +43,11 @@ pub struct Workspace {
     /// How the server that serves this workspace behaves.
     pub settings: Settings,
     ids: Sequence,
+    /// Whether ids have the form of Notion's newer ones.
+    new_ids: bool,
     now: Option<i64>,
+    /// How far the clock is ahead of the real one, in milliseconds.
+    clock_offset: i64,
     default_time: Option<i64>,
     own_id: Uuid,
     users: Vec<User>,
@@ -50,7 +58,9 @@ pub struct Workspace {
     /// Pages and data sources in the order of their creation.
     listed: Vec<Uuid>,
     /// By the page or block that they stand on.
-    comments: HashMap<Uuid, Vec<Comment>>,
+    comments: BTreeMap<Uuid, Vec<Comment>>,
+    /// The blocks among them.
+    commented_blocks: BTreeSet<Uuid>,
     locks: HashMap<Uuid, Lock>,
     /// Raw `child_page` and `child_database` blocks, by the id they share with their page or database.
     raw_block_forms: HashMap<Uuid, Box<str>>,
@@ -71,14 +81,21 @@ impl Workspace {
         Self::default()
     }
 
-    /// An empty workspace whose ids are determined by `seed`.
+    /// The same with ids in the form of Notion's newer ones, which share 36 bits, and 48 if they are of the same day.
+    pub fn with_new_ids(seed: u64) -> Self {
+        Self { new_ids: true, ..Self::with_seed(seed) }
+    }
+
+    /// An empty workspace whose ids are random, as Notion's older ones, and determined by `seed`.
     pub fn with_seed(seed: u64) -> Self {
         let mut ids = Sequence::new(seed);
         let own_id = ids.id();
         let mut workspace = Self {
             settings: Settings::default(),
             ids,
+            new_ids: false,
             now: None,
+            clock_offset: 0,
             default_time: None,
             own_id,
             users: Vec::new(),
@@ -86,7 +103,8 @@ impl Workspace {
             nodes: HashMap::new(),
             block_types: Vec::new(),
             listed: Vec::new(),
-            comments: HashMap::new(),
+            comments: BTreeMap::new(),
+            commented_blocks: BTreeSet::new(),
             locks: HashMap::new(),
             raw_block_forms: HashMap::new(),
             search_index: None,
@@ -97,15 +115,34 @@ impl Workspace {
         workspace
     }
 
-    /// The workspace's present time: the real clock unless it was set.
+    /// The workspace's present time: the real clock unless it was set or moved. The header `Date` says the same.
     pub fn now(&self) -> DateTime<Utc> {
-        self.now.map_or_else(Utc::now, crate::clock::instant)
+        let running = || Utc::now() + TimeDelta::milliseconds(self.clock_offset);
+        self.now.map_or_else(running, crate::clock::instant)
     }
 
-    /// Stops the workspace's clock at `now`, or lets it follow the real one.
+    /// Stops the workspace's clock at `now`, or lets it run again.
     pub fn set_now(&mut self, now: Option<DateTime<Utc>>) {
         self.now = now.map(|time| time.timestamp_millis());
         self.search_index = None;
+    }
+
+    /// Lets the workspace's clock run so far ahead of the real one; a larger offset lets time pass.
+    pub fn set_clock_offset(&mut self, offset: TimeDelta) {
+        self.clock_offset = offset.num_milliseconds();
+        self.search_index = None;
+    }
+
+    /// Lets time pass: the clock runs on, or stands still, so much later.
+    pub fn advance(&mut self, time: TimeDelta) {
+        self.now = self.now.map(|now| now + time.num_milliseconds());
+        self.clock_offset += time.num_milliseconds();
+        self.search_index = None;
+    }
+
+    /// The present time where it is not the real one.
+    pub(crate) fn own_time(&self) -> Option<DateTime<Utc>> {
+        (self.now.is_some() || self.clock_offset != 0).then(|| self.now())
     }
 
     /// Sets the time of objects that are added without one; `None` means the present.
@@ -139,15 +176,17 @@ impl Workspace {
         &self.users[self.own_bot]
     }
 
-    pub(crate) fn comments_on(&self, id: Uuid) -> &[Comment] {
-        self.comments.get(&id).map_or(&[], Vec::as_slice)
-    }
-
     /// The value below a block's type key.
     pub(crate) fn block_payload(&self, id: Uuid) -> Value {
         let node = self.known(id);
         let mut value = Self::read_json(&node.text);
         if node.raw { value[self.block_type(node)].take() } else { value }
+    }
+
+    /// The id of a new object that is created at this time.
+    fn object_id(&mut self, created_ms: i64) -> Uuid {
+        let id = self.ids.id();
+        if self.new_ids { newer_form(id, self.own_id, created_ms) } else { id }
     }
 
     fn now_ms(&self) -> i64 {
@@ -182,6 +221,15 @@ impl Workspace {
 
     pub(crate) fn block_type(&self, node: &Node) -> &str {
         self.block_types.get(usize::from(node.block_type)).map_or("", String::as_str)
+    }
+
+    /// The type under which an object is listed as a block.
+    fn block_type_of(&self, node: &Node) -> &str {
+        match node.kind {
+            Kind::Block => self.block_type(node),
+            Kind::Page => "child_page",
+            Kind::Database | Kind::DataSource => "child_database",
+        }
     }
 
     fn read_json(text: &str) -> Value {

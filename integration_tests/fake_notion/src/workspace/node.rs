@@ -105,6 +105,8 @@ pub(crate) struct Comment {
     pub(crate) text: Box<str>,
     pub(crate) attachments: Option<Box<str>>,
     pub(crate) raw: bool,
+    /// No listing shows it.
+    pub(crate) resolved: bool,
 }
 
 /// A permanent failure of one object's children.

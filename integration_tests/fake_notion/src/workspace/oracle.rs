@@ -51,7 +51,7 @@ pub struct BlockInfo {
     pub reachable: bool,
 }
 
-/// A visible comment on something that is not in the trash.
+/// A visible comment in a page that is not in the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommentInfo {
     /// The comment.
@@ -62,6 +62,8 @@ pub struct CommentInfo {
     pub page_id: Uuid,
     /// Whether it stands on a block.
     pub on_block: bool,
+    /// Whether it stands on a block that was deleted; a listing for the page then shows it.
+    pub is_orphan: bool,
     /// In minutes, as the API shows it.
     pub last_edited_time: DateTime<Utc>,
 }
@@ -107,6 +109,31 @@ impl Workspace {
         rows.map(|row| (row.id, instant(row.edited), row.archived)).collect()
     }
 
+    /// A page, data source, database, block or comment as its own id is answered, with whole property values.
+    pub fn object(&self, id: Uuid) -> Option<Value> {
+        if let Some(node) = self.node(id) {
+            let mut out = String::new();
+            match node.kind {
+                Kind::Page => self.write_page(id, node, &mut out),
+                Kind::DataSource => self.write_data_source(id, node, &mut out),
+                Kind::Database => self.write_database(id, node, &mut out),
+                Kind::Block => self.write_block(id, node, &mut out),
+            }
+            let mut object = Self::read_json(&out);
+            if node.kind == Kind::Page {
+                object["properties"] = Self::properties(node);
+            }
+            return Some(object);
+        }
+        let mut comments = self.comments.iter().flat_map(|(parent, comments)| {
+            comments.iter().filter(|comment| comment.id == id).map(|comment| (*parent, comment))
+        });
+        let (parent, comment) = comments.next()?;
+        let mut out = String::new();
+        self.write_comment(self.page_of(parent)?, parent, comment, &mut out);
+        Some(Self::read_json(&out))
+    }
+
     /// Every visible block, page by page in document order.
     pub fn visible_blocks(&self) -> Vec<BlockInfo> {
         self.page_infos().into_iter().flat_map(|page| self.blocks_of(page.id)).collect()
@@ -119,26 +146,16 @@ impl Workspace {
         blocks
     }
 
-    /// Every visible comment, on pages and on blocks.
-    pub fn visible_comments(&self) -> Vec<CommentInfo> {
-        let mut infos = Vec::new();
-        for (&parent, comments) in &self.comments {
-            let (Some(page_id), true) = (self.page_of(parent), self.is_live(parent)) else { continue };
-            infos.extend(comments.iter().map(|comment| CommentInfo {
-                id: comment.id,
-                parent,
-                page_id,
-                on_block: parent != page_id,
-                last_edited_time: shown(comment.edited),
-            }));
-        }
-        infos.sort_unstable_by_key(|comment| comment.id);
-        infos
-    }
-
     /// The ids of all users that are listed.
     pub fn listed_users(&self) -> Vec<Uuid> {
         self.users.iter().filter(|user| !user.guest).map(|user| user.id).collect()
+    }
+
+    /// The blocks below a block, whose children are on level 1.
+    pub(crate) fn blocks_in(&self, block: Uuid) -> Vec<BlockInfo> {
+        let mut blocks = Vec::new();
+        self.collect_blocks(block, block, 1, !self.locks.contains_key(&block), &mut blocks);
+        blocks
     }
 
     /// An object's title or name; empty for blocks.
@@ -206,11 +223,6 @@ impl Workspace {
         (rows.len() - archived, archived)
     }
 
-    /// How many comments stand on the page or block itself.
-    pub fn comment_count(&self, id: Uuid) -> usize {
-        self.comments_on(id).len()
-    }
-
     /// The lengths of the property values of a page that must be completed: all that reach 25 references.
     pub fn long_value_lengths(&self, page: Uuid) -> Vec<usize> {
         let node = self.known(page);
@@ -244,11 +256,7 @@ impl Workspace {
         let Some(node) = self.node(parent) else { return };
         for id in self.listed_children(node) {
             let child = self.known(id);
-            let kind = match child.kind {
-                Kind::Block => self.block_type(child),
-                Kind::Page => "child_page",
-                Kind::Database | Kind::DataSource => "child_database",
-            };
+            let kind = self.block_type_of(child);
             let reachable = reachable && depth <= DEEPEST_LEVEL;
             blocks.push(BlockInfo {
                 id,
@@ -269,6 +277,6 @@ impl Workspace {
     }
 }
 
-fn shown(milliseconds: i64) -> DateTime<Utc> {
+pub(super) fn shown(milliseconds: i64) -> DateTime<Utc> {
     instant(floor_to_minute(milliseconds))
 }

@@ -115,9 +115,10 @@ impl Workspace {
             text: object.to_string().into(),
             attachments: None,
             raw: true,
+            resolved: false,
         };
-        self.resolve_comment(id);
-        let siblings = self.comments.entry(parent.expect("a comment has a parent")).or_default();
+        self.delete_comment(id);
+        let siblings = self.comments_mut(parent.expect("a comment has a parent"));
         siblings.insert(placement.position.unwrap_or(siblings.len()).min(siblings.len()), comment);
         id
     }

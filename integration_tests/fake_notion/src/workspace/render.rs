@@ -140,17 +140,20 @@ impl Workspace {
         put!(out, r#","archived":{trashed}}}"#);
     }
 
-    pub(crate) fn write_comment(&self, parent: Uuid, comment: &Comment, out: &mut String) {
+    /// Appends a comment as a listing for `asked` shows it. Those of a deleted block say so, and have no text in the
+    /// block's own listing.
+    pub(crate) fn write_comment(&self, asked: Uuid, parent: Uuid, comment: &Comment, out: &mut String) {
         if comment.raw {
             out.push_str(&comment.text);
             return;
         }
+        let is_orphan = self.is_orphaned(parent);
         put!(out, r#"{{"object":"comment","id":"{}","parent":"#, comment.id);
-        let parent = match self.nodes.get(&parent).map(|node| node.kind) {
+        let place = match self.nodes.get(&parent).map(|node| node.kind) {
             Some(Kind::Block) => Parent::Block(parent),
             _ => Parent::Page(parent),
         };
-        self.write_parent(parent, out);
+        self.write_parent(place, out);
         put!(
             out,
             r#","discussion_id":"{}","created_time":"{}","last_edited_time":"{}","created_by":"#,
@@ -159,11 +162,15 @@ impl Workspace {
             clock::minute_text(comment.edited)
         );
         let author = self.author(comment.author);
-        put!(out, r#"{{"object":"user","id":"{}"}},"rich_text":{},"display_name":"#, author.id, comment.text);
+        let text = if is_orphan && asked == parent { "[]" } else { &*comment.text };
+        put!(out, r#"{{"object":"user","id":"{}"}},"rich_text":{text},"display_name":"#, author.id);
         let kind = if author.object["type"] == "bot" { "integration" } else { "user" };
         out.push_str(&json!({"type": kind, "resolved_name": author.object["name"]}).to_string());
         if let Some(attachments) = &comment.attachments {
             put!(out, r#","attachments":{attachments}"#);
+        }
+        if is_orphan {
+            out.push_str(r#","original_content_deleted":true"#);
         }
         out.push('}');
     }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Kind, Node, Parent, Workspace};
+use crate::settings::SyncedCopies;
 
 /// Deeper than any parent chain; a guard against cycles made by raw objects.
 const LONGEST_CHAIN: usize = 256;
@@ -18,26 +19,37 @@ impl Workspace {
     /// The state of a visible object, `None` when it does not exist or is not shared.
     pub(crate) fn reach(&self, id: Uuid) -> Option<Reach> {
         let mut trashed = false;
-        let mut node = self.nodes.get(&id)?;
-        for _ in 0..LONGEST_CHAIN {
+        self.nodes.get(&id)?;
+        for node in self.chain(id) {
             if node.unshared {
                 return None;
             }
             trashed |= node.trashed;
-            match node.parent.id().and_then(|parent| self.nodes.get(&parent)) {
-                Some(parent) => node = parent,
-                None => break,
-            }
         }
         Some(Reach { trashed })
+    }
+
+    /// Whether an object or something above it is in the trash, shared or not.
+    pub(crate) fn is_in_trash(&self, id: Uuid) -> bool {
+        self.chain(id).any(|node| node.trashed)
+    }
+
+    /// The object and what it stands in, from the inside out.
+    fn chain(&self, id: Uuid) -> impl Iterator<Item = &Node> {
+        let above = |node: &&Node| node.parent.id().and_then(|parent| self.nodes.get(&parent));
+        std::iter::successors(self.nodes.get(&id), above).take(LONGEST_CHAIN)
     }
 
     pub(crate) fn is_live(&self, id: Uuid) -> bool {
         self.reach(id).is_some_and(|reach| !reach.trashed)
     }
 
+    pub(crate) fn is_block(&self, id: Uuid) -> bool {
+        self.node(id).is_some_and(|node| node.kind == Kind::Block)
+    }
+
     /// The page that holds the object, or the object itself if it is a page.
-    pub(crate) fn page_of(&self, id: Uuid) -> Option<Uuid> {
+    pub fn page_of(&self, id: Uuid) -> Option<Uuid> {
         let mut id = id;
         for _ in 0..LONGEST_CHAIN {
             let node = self.nodes.get(&id)?;
@@ -49,9 +61,12 @@ impl Workspace {
         None
     }
 
-    /// Whether the child is listed among its visible parent's children.
+    /// Whether the child is listed among its parent's children: the parent is visible or, if it is a synced block,
+    /// shown through a copy, which leads to no page or database that is not shared.
     pub(crate) fn is_listed_child(&self, id: Uuid) -> bool {
-        self.nodes.get(&id).is_some_and(|node| !node.trashed && !node.unshared)
+        self.nodes.get(&id).is_some_and(|node| {
+            !node.trashed && !node.unshared && (node.kind == Kind::Block || self.reach(id).is_some())
+        })
     }
 
     /// The children of a page or block that its listing shows, in their order.
@@ -84,6 +99,23 @@ impl Workspace {
             payload = payload["synced_block"].take();
         }
         payload["synced_from"]["block_id"].as_str()?.parse().ok()
+    }
+
+    /// Whether a block that is not shared is part of a synced block of which a visible copy shows the content.
+    pub(crate) fn is_shown_through_copy(&self, id: Uuid) -> bool {
+        if self.settings.synced_copies != SyncedCopies::Content
+            || self.is_in_trash(id)
+            || self.reach(id).is_some()
+        {
+            return false;
+        }
+        let parent = |id: &Uuid| self.nodes.get(id).and_then(|node| node.parent.id());
+        let is_part = |id: &Uuid| self.nodes.get(id).is_some_and(|node| node.kind == Kind::Block);
+        let mut around = std::iter::successors(Some(id), parent).take_while(is_part).skip(1);
+        around.any(|original| {
+            let mut copies = self.nodes.keys().filter(|&&copy| self.synced_original(copy) == Some(original));
+            copies.any(|&copy| self.is_live(copy))
+        })
     }
 
     /// Whether an object's parent is the other object.

@@ -92,9 +92,33 @@ impl Client {
         }
     }
 
+    /// A whole list of a GET endpoint; none if it is refused at once.
+    pub(crate) fn drain_if_found(&self, path: &str, size: usize) -> Option<Vec<Value>> {
+        let first = self.list(path, None, None, size);
+        if first.status != 200 {
+            return None;
+        }
+        let mut page = first.json();
+        let mut results = std::mem::take(page["results"].as_array_mut().unwrap());
+        if let Some(next) = page["next_cursor"].as_str() {
+            results.extend(self.drain_from(path, None, size, Some(next.to_owned())));
+        }
+        Some(results)
+    }
+
     /// A whole list.
     pub(crate) fn drain(&self, path: &str, body: Option<&Value>, size: usize) -> Vec<Value> {
-        let (mut results, mut cursor) = (Vec::new(), None);
+        self.drain_from(path, body, size, None)
+    }
+
+    fn drain_from(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+        size: usize,
+        mut cursor: Option<String>,
+    ) -> Vec<Value> {
+        let mut results = Vec::new();
         loop {
             let reply = self.list(path, body, cursor.as_deref(), size);
             assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use fake_notion::{FakeNotion, Fault, Route, Workspace};
+use fake_notion::{FakeNotion, Fault, Route, When, Workspace};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -171,4 +171,41 @@ async fn server_answers_within_a_blocked_runtime() {
     let client = Client { fake, token };
     assert_eq!(client.get("/v1/users/me").status, 200);
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn one_listing_is_refused_in_its_middle_and_no_other() {
+    let mut workspace = Workspace::new();
+    let pages = ["One", "Other"].map(|title| workspace.add_top_page(title));
+    for page in pages {
+        for number in 0..3 {
+            workspace.append_text(page, "paragraph", &number.to_string());
+        }
+    }
+    let client = Client::new(workspace);
+    let [one, other] = pages.map(|page| format!("/v1/blocks/{page}/children"));
+    let route = Route::BlockChildren(Some(pages[0]));
+    client.fake.fail_when(route, When::in_mid_listing().after(1).times(1), Fault::status(404));
+
+    let read = |path: &str| {
+        let mut statuses = Vec::new();
+        let mut cursor = None;
+        for _ in 0..3 {
+            let reply = client.list(path, None, cursor.as_deref(), 1);
+            statuses.push(reply.status);
+            cursor = reply.json()["next_cursor"].as_str().map(str::to_owned).or(cursor);
+        }
+        statuses
+    };
+    assert_eq!(read(&other), [200, 200, 200]);
+    assert_eq!(read(&one), [200, 200, 404]);
+    assert_eq!(read(&one), [200, 200, 200]);
+
+    client.fake.fail_when(Route::Search, When::nth(2), Fault::status(403));
+    let searches = [(); 3].map(|()| client.post("/v1/search", &json!({})).status);
+    assert_eq!(searches, [200, 403, 200]);
+
+    client.fake.fail(Route::Search, Fault::error_in_200(400, "validation_error", "No."));
+    let odd = client.post("/v1/search", &json!({}));
+    assert_eq!((odd.status, &odd.json()["code"]), (200, &json!("validation_error")));
 }

@@ -226,3 +226,30 @@ fn search_lists_trashed_data_sources_but_no_trashed_pages() {
     let trash = client.drain("/v1/search", Some(&json!({"filter": {"in_trash": true}})), 100);
     assert_eq!(trash.len(), 3);
 }
+
+#[test]
+fn search_refuses_every_position_beyond_a_limit() {
+    let (mut workspace, _) = top_pages(6);
+    workspace.settings.search_position_limit = Some(4);
+    let client = Client::new(workspace);
+
+    let search = |cursor: Option<&str>| client.list("/v1/search", Some(&json!({})), cursor, 2);
+    let second = search(search(None).json()["next_cursor"].as_str());
+    assert_eq!(second.status, 200);
+    let third = search(second.json()["next_cursor"].as_str());
+    assert_eq!((third.status, &third.json()["code"]), (400, &json!("validation_error")));
+}
+
+#[test]
+fn locked_table_refuses_queries_until_it_is_unlocked() {
+    let mut workspace = Workspace::new();
+    let (_, data_source) = workspace.add_top_database("Tasks", start());
+    workspace.lock_queries(data_source, 400, "validation_error", "Not this one.");
+    let client = Client::new(workspace);
+    let path = format!("/v1/data_sources/{data_source}/query");
+
+    assert_eq!(client.post(&path, &json!({})).status, 400);
+    assert_eq!(client.get(&format!("/v1/data_sources/{data_source}")).status, 200);
+    client.fake.edit(|workspace| workspace.unlock(data_source));
+    assert_eq!(client.post(&path, &json!({})).status, 200);
+}

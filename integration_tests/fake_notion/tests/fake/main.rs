@@ -4,7 +4,10 @@
 
 mod client;
 mod complete;
+mod edits;
 mod faults;
 mod limits;
 mod listings;
 mod objects;
+mod reader;
+mod serve;

@@ -90,8 +90,29 @@ fn all_schemas_together_stay_small() {
     assert!(total < MAX_TOTAL_BYTES, "{total} bytes");
 }
 
+/// Records do not hold them.
+#[test]
+fn what_belongs_to_an_answer_is_not_declared() {
+    for (stream, schema) in schema_source::schemas() {
+        for field in ["request_id", "developer_survey"] {
+            assert!(schema["properties"].get(field).is_none(), "{stream}.{field}");
+        }
+    }
+}
+
 #[test]
 fn our_added_fields_are_declared() {
+    let timestamps = [
+        ("pages", "_ab_cdc_deleted_at"),
+        ("data_sources", "_ab_cdc_deleted_at"),
+        ("blocks", "page_read_at"),
+        ("blocks", "page_last_edited_time"),
+        ("comments", "page_read_at"),
+        ("comments", "page_last_edited_time"),
+    ];
+    for (stream, field) in timestamps {
+        assert_eq!(super::schema_of(stream)["properties"][field]["format"], "date-time", "{stream}.{field}");
+    }
     for (stream, field, kind) in [
         ("pages", "title", "string"),
         ("data_sources", "name", "string"),

@@ -1,0 +1,3 @@
+//! Whatever is thrown at it.
+
+mod fuzz;
