@@ -232,9 +232,15 @@ impl NotionClient {
                     continue;
                 }
             }
-            let is_doubtful =
-                tokens.has_worked(&token) && self.rate_limiter().remaining_hold() <= LONGEST_DOUBT;
+            let is_held = || self.rate_limiter().remaining_hold() > LONGEST_DOUBT;
+            let is_doubtful = tokens.has_worked(&token) && !is_held();
             if self.pause(attempts, permit, &failure, request.path(), is_doubtful).await.is_err() {
+                return Err(failure);
+            }
+            // A hold may have begun during the pause.
+            if matches!(failure.error, ApiError::Unauthorized { .. } | ApiError::EdgeBlocked { .. })
+                && is_held()
+            {
                 return Err(failure);
             }
             *request = build(Some(&failure.error));
