@@ -19,7 +19,7 @@ use fake_notion::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Connector, Process, assert_reads_everything, impatient_program, program};
+use crate::support::{Connector, Process, assert_reads_everything, impatient_program, program, received};
 
 /// A workspace whose records do not fit into a pipe.
 fn large() -> FakeNotion {
@@ -36,18 +36,6 @@ fn small() -> FakeNotion {
         blocks_per_page: 4,
         ..GenerateOptions::default()
     }))
-}
-
-/// Tells when the fake has received a request that the route covers.
-fn received(notion: &FakeNotion, route: Route) -> mpsc::Receiver<()> {
-    let (sender, receiver) = mpsc::channel();
-    notion.on_request(move |request, _workspace| {
-        if route.covers(request.route) {
-            // Nobody waits for the second one.
-            sender.send(()).unwrap_or_default();
-        }
-    });
-    receiver
 }
 
 #[test]

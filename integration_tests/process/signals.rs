@@ -19,8 +19,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::support::{
-    Connector, Process, SyncOutput, Terminal, assert_reads_everything, incremental_streams, program, signal,
-    stream_names,
+    Connector, Process, SyncOutput, Terminal, assert_reads_everything, incremental_streams, program,
+    received, signal, stream_names,
 };
 
 /// The signals' names and what a process that they end is expected to end with.
@@ -32,18 +32,6 @@ fn small() -> FakeNotion {
         blocks_per_page: 4,
         ..GenerateOptions::default()
     }))
-}
-
-/// Tells when the fake has received a request that the route covers.
-fn received(notion: &FakeNotion, route: Route) -> mpsc::Receiver<()> {
-    let (sender, receiver) = mpsc::channel();
-    notion.on_request(move |request, _workspace| {
-        if route.covers(request.route) {
-            // Nobody waits for the second one.
-            sender.send(()).unwrap_or_default();
-        }
-    });
-    receiver
 }
 
 fn wait_for(event: &mpsc::Receiver<()>) {

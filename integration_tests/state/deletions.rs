@@ -3,26 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, Route, Workspace};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::support::{Connector, SyncOutput, contains, days_ago, incremental_streams, read, stream_names};
+use crate::support::{
+    Connector, SyncOutput, contains, days_ago, incremental_streams, old_pages, read, stream_names,
+};
 
 const DELETED_AT: &str = "_ab_cdc_deleted_at";
-
-/// Old pages, each with a block and a comment.
-fn old_pages(count: usize) -> (Workspace, Vec<Uuid>) {
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let pages = (0..count).map(|_page| {
-        let page = workspace.add_top_page("Page");
-        workspace.append_text(page, "paragraph", "text");
-        workspace.add_comment(page, "comment");
-        page
-    });
-    let pages = pages.collect();
-    workspace.set_now(None);
-    (workspace, pages)
-}
 
 /// Reads all streams once; returns the state.
 fn synced(connector: &Connector) -> Value {

@@ -10,24 +10,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Connector, SyncOutput, assert_reads_everything, contains, days_ago, incremental_streams, read,
+    Connector, SyncOutput, assert_reads_everything, contains, days_ago, incremental_streams, old_pages, read,
     state_after, stream_names, together,
 };
-
-/// Old pages, each with a block and a comment.
-fn old_pages(count: usize) -> (Workspace, Vec<Uuid>) {
-    let mut workspace = Workspace::new();
-    workspace.set_now(Some(days_ago(30)));
-    let pages = (0..count).map(|_page| {
-        let page = workspace.add_top_page("Page");
-        workspace.append_text(page, "paragraph", "text");
-        workspace.add_comment(page, "comment");
-        page
-    });
-    let pages = pages.collect();
-    workspace.set_now(None);
-    (workspace, pages)
-}
 
 /// The records of all streams but those that are read whole each time.
 fn news(output: &SyncOutput) -> usize {

@@ -14,6 +14,6 @@ pub(crate) use sync_output::SyncOutput;
 pub(crate) use terminal::{Terminal, at_terminal};
 pub(crate) use workspaces::{
     LEFT_OUT, ROUTES, assert_ids, assert_reads_everything, at, contains, cut_after_state, days_ago,
-    hidden_below, hidden_rows, incremental_streams, pages_a_minute_apart, queries, read, relation, searches,
-    state_after, stream_names, together,
+    hidden_below, hidden_rows, incremental_streams, old_pages, pages_a_minute_apart, queries, read, received,
+    relation, searches, state_after, stream_names, together,
 };

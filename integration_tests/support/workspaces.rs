@@ -1,6 +1,6 @@
 //! Workspaces that several tests need, and what is asked of outputs again and again.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::mpsc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_notion::{FakeNotion, LoggedRequest, Route, Workspace};
@@ -163,3 +163,30 @@ pub(crate) const ROUTES: [Route; 9] = [
     Route::Database(None),
     Route::DataSource(None),
 ];
+
+/// Old pages, each with a block and a comment.
+pub(crate) fn old_pages(count: usize) -> (Workspace, Vec<Uuid>) {
+    let mut workspace = Workspace::new();
+    workspace.set_now(Some(days_ago(30)));
+    let pages = (0..count).map(|_page| {
+        let page = workspace.add_top_page("Page");
+        workspace.append_text(page, "paragraph", "text");
+        workspace.add_comment(page, "comment");
+        page
+    });
+    let pages = pages.collect();
+    workspace.set_now(None);
+    (workspace, pages)
+}
+
+/// Tells when the fake has received a request that the route covers.
+pub(crate) fn received(notion: &FakeNotion, route: Route) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    notion.on_request(move |request, _workspace| {
+        if route.covers(request.route) {
+            // Nobody waits for the second one.
+            sender.send(()).unwrap_or_default();
+        }
+    });
+    receiver
+}
